@@ -154,9 +154,7 @@ class Manifest(Data):
     def _variants_hold_every_graph(self) -> Manifest:
         for name, variant in self.variants.items():
             if set(variant.files) != set(self.graphs):
-                raise ValueError(
-                    f"variant {name} has files for {sorted(variant.files)}, not {sorted(self.graphs)}"
-                )
+                raise ValueError(f"variant {name} has files for {sorted(variant.files)}, not {sorted(self.graphs)}")
         return self
 
     def files(self, variant: str | None = None) -> tuple[FileRef, ...]:

@@ -83,9 +83,7 @@ class Artifact:
         if not path.is_file():
             raise ArtifactDamagedError(f"{self.id}: {ref.file} is missing")
         if path.stat().st_size != ref.bytes:
-            raise ArtifactDamagedError(
-                f"{self.id}: {ref.file} has {path.stat().st_size} bytes, not {ref.bytes}"
-            )
+            raise ArtifactDamagedError(f"{self.id}: {ref.file} has {path.stat().st_size} bytes, not {ref.bytes}")
         if sha256_of(path) != ref.sha256:
             raise ArtifactDamagedError(f"{self.id}: the sha256 of {ref.file} is not the manifest's")
 
@@ -108,9 +106,7 @@ class Staging:
             ArtifactDamagedError: a file is not what the manifest says.
         """
         if (manifest.name, manifest.version) != (self.name, self.version):
-            raise StoreError(
-                f"the manifest is of {manifest.name}@{manifest.version}, not {self.name}@{self.version}"
-            )
+            raise StoreError(f"the manifest is of {manifest.name}@{manifest.version}, not {self.name}@{self.version}")
         Artifact(self.folder, manifest).verify()
         path = self.folder / MANIFEST
         path.write_text(manifest.model_dump_json(indent=2) + "\n", encoding="utf-8")
@@ -148,9 +144,7 @@ class Store:
         """Models with at least one complete version, sorted."""
         if not self.root.is_dir():
             return []
-        return sorted(
-            child.name for child in self.root.iterdir() if child.is_dir() and self.versions(child.name)
-        )
+        return sorted(child.name for child in self.root.iterdir() if child.is_dir() and self.versions(child.name))
 
     def versions(self, name: str) -> list[str]:
         """Complete versions of a model, oldest first; empty where there is none."""
@@ -158,9 +152,7 @@ class Store:
         if not folder.is_dir():
             return []
         found = [
-            child.name
-            for child in folder.iterdir()
-            if _VERSION.match(child.name) and (child / MANIFEST).is_file()
+            child.name for child in folder.iterdir() if _VERSION.match(child.name) and (child / MANIFEST).is_file()
         ]
         return sorted(found, key=int)
 
@@ -190,9 +182,7 @@ class Store:
         except OSError as error:
             raise ArtifactDamagedError(f"{name}@{version}: its manifest cannot be read") from error
         if (manifest.name, manifest.version) != (name, version):
-            raise ArtifactDamagedError(
-                f"{name}@{version}: its manifest is of {manifest.name}@{manifest.version}"
-            )
+            raise ArtifactDamagedError(f"{name}@{version}: its manifest is of {manifest.name}@{manifest.version}")
         return Artifact(folder, manifest)
 
     @contextmanager
