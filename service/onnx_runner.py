@@ -1,0 +1,115 @@
+"""The only module of the service that imports onnxruntime: sessions, execution providers, telemetry off.
+
+onnxruntime's own telemetry writes files when the library is loaded, so the environment says no before the import.
+Facts used here were checked in onnxruntime 1.32: `run` is thread-safe and releases the GIL, creating a session
+holds it, and a provider that cannot start is dropped silently, so what a session really got is asked afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must stand before the import below
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import onnxruntime
+
+from service.errors import ArtifactRefused, ProviderUnavailable
+from service.runner import Array, Arrays
+
+ProviderChoice = Literal["auto", "cpu", "cuda", "openvino"]
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "openvino": "OpenVINOExecutionProvider",
+}
+_FATAL = 4  # onnxruntime's severity; its warnings about providers are said in our own words
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where sessions run, what was asked for, and why it came to this."""
+
+    provider: str
+    requested: ProviderChoice
+    reason: str
+
+
+def place(requested: ProviderChoice) -> Placement:
+    """Decide on an execution provider, by starting a session of one node on it.
+
+    Raises:
+        ProviderUnavailable: a provider was asked for by name and does not work on this machine.
+    """
+    if requested == "cpu":
+        return Placement("cpu", requested, "asked for")
+    candidates = ["cuda", "openvino"] if requested == "auto" else [requested]
+    failures = []
+    for name in candidates:
+        failure = _why_not(name)
+        if failure is None:
+            return Placement(name, requested, "asked for" if requested == name else "found on this machine")
+        failures.append(failure)
+    if requested == "auto":
+        return Placement("cpu", requested, "fell back to the CPU: " + "; ".join(failures))
+    raise ProviderUnavailable(
+        f"PERCEPT_PROVIDERS={requested} cannot be had: {failures[0]}; use auto or cpu, or install what is missing"
+    )
+
+
+def _why_not(name: str) -> str | None:
+    """None where the provider works; otherwise the reason in words."""
+    if _PROVIDERS[name] not in onnxruntime.get_available_providers():
+        return f"this build of onnxruntime has no {name} provider"
+    try:
+        session = onnxruntime.InferenceSession(_IDENTITY, _options(1), providers=[_PROVIDERS[name]])
+    except Exception as error:  # onnxruntime raises many types here; each of them means "not on this machine"
+        return f"the {name} provider does not start ({type(error).__name__})"
+    if _PROVIDERS[name] not in session.get_providers():
+        return f"the {name} provider does not start: no such device, or its libraries are missing"
+    return None
+
+
+# A complete ONNX model: one Identity node, float32 x[1] to y[1], opset 17, IR version 8 (as in onnx.proto).
+_IDENTITY = bytes.fromhex(
+    "080812003a370a100a017812017922084964656e746974791201695a0f0a0178120a0a08080112040a020801"
+    "620f0a0179120a0a08080112040a02080142040a001011"
+)
+
+
+def _options(threads: int) -> onnxruntime.SessionOptions:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = _FATAL
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    return options
+
+
+class OnnxRunner:
+    """One onnxruntime session."""
+
+    def __init__(self, path: Path, placement: Placement, threads: int) -> None:
+        """Open the graph at `path`; `threads` is the width of one run on the CPU.
+
+        Raises:
+            ArtifactRefused: onnxruntime cannot read or place the graph.
+        """
+        wanted = dict.fromkeys([_PROVIDERS[placement.provider], _PROVIDERS["cpu"]])
+        try:
+            self._session = onnxruntime.InferenceSession(str(path), _options(threads), providers=list(wanted))
+        except Exception as error:  # many types again
+            raise ArtifactRefused(f"{path.name} is not a graph that onnxruntime can run: {error}") from error
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.provider = self._name_of(self._session.get_providers()[0])
+
+    @staticmethod
+    def _name_of(provider: str) -> str:
+        return next(name for name, full in _PROVIDERS.items() if full == provider)
+
+    def run(self, feeds: Arrays) -> dict[str, Array]:
+        """Run the graph; releases the GIL and may be called from several threads."""
+        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
