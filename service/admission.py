@@ -1,0 +1,151 @@
+"""Who may come in, and where they wait: the Job and the bounded queue.
+
+A permit is taken before a request's body is read and given back when the request ends, so an overloaded service
+refuses at once instead of collecting uploads. The job carries its own future: no table maps ids to futures, so
+nobody can be stranded by a neighbour. The queue knows neither the web nor what a job asks for; its clock is injected.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+from service.errors import DeadlineExceeded, Draining, QueueFull
+
+I = TypeVar("I")  # noqa: E741 - the input of a job
+O = TypeVar("O")  # noqa: E741 - and its output
+Clock = Callable[[], float]
+_SMOOTHING = 0.2  # weight of the newest service time in the running mean
+
+
+@dataclass(eq=False)
+class Job(Generic[I, O]):
+    """One piece of work and the channel for its answer; times are seconds of the injected clock."""
+
+    input: I
+    enqueued_at: float
+    deadline: float
+    future: Future[O] = field(default_factory=Future)
+    started_at: float | None = None
+    _abandoned: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def is_abandoned(self) -> bool:
+        """True once nobody waits for the answer; long work looks here and stops."""
+        return self._abandoned.is_set()
+
+    @property
+    def queue_s(self) -> float:
+        """How long the job waited before it was begun; 0 while it still waits."""
+        return 0.0 if self.started_at is None else self.started_at - self.enqueued_at
+
+    def abandon(self) -> None:
+        """Nobody waits any more: a waiting job is dropped, a running one may stop early."""
+        self._abandoned.set()
+        self.future.cancel()
+
+    def begin(self, now: float) -> bool:
+        """Claim the job for a lane; False where it is not worth starting (and then it is settled)."""
+        if not self.future.set_running_or_notify_cancel():
+            return False
+        if now > self.deadline:
+            self.future.set_exception(DeadlineExceeded("the request waited past its deadline; try again later"))
+            return False
+        self.started_at = now
+        return True
+
+
+class BoundedQueue(Generic[I, O]):
+    """First in, first out, with a length; safe between the event loop and the lanes."""
+
+    def __init__(self, capacity: int, lanes: int, clock: Clock) -> None:
+        self.capacity = capacity
+        self._lanes = lanes
+        self._clock = clock
+        self._jobs: deque[Job[I, O]] = deque()
+        self._changed = threading.Condition()
+        self._permits = 0
+        self._mean_service_s = 0.0
+        self._is_closed = False
+
+    @property
+    def depth(self) -> int:
+        """Jobs that wait."""
+        return len(self._jobs)
+
+    @property
+    def admitted(self) -> int:
+        """Requests inside: uploading, waiting or running."""
+        return self._permits
+
+    @contextmanager
+    def permit(self) -> Iterator[None]:
+        """Hold one of `capacity` places.
+
+        Raises:
+            QueueFull: every place is taken; says when one is likely to be free.
+            Draining: the queue was closed.
+        """
+        with self._changed:
+            self._refuse_if_closed()
+            if self._permits >= self.capacity:
+                raise QueueFull("every place in the queue is taken; try again later", self._retry_after_s())
+            self._permits += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._permits -= 1
+
+    def _retry_after_s(self) -> float:
+        """When the work that is inside should be half done, from the measured service rate."""
+        return max(1.0, self._permits * self._mean_service_s / self._lanes / 2)
+
+    def _refuse_if_closed(self) -> None:
+        if self._is_closed:
+            raise Draining("the service is shutting down; ask another instance", 1.0)
+
+    def put(self, work: I, deadline: float) -> Job[I, O]:
+        """Queue a piece of work; the caller holds a permit, so there is room.
+
+        Raises:
+            Draining: the queue was closed.
+        """
+        job: Job[I, O] = Job(work, self._clock(), deadline)
+        with self._changed:
+            self._refuse_if_closed()
+            self._jobs.append(job)
+            self._changed.notify()
+        return job
+
+    def take(self, limit: int) -> list[Job[I, O]]:
+        """Wait for work and take up to `limit` jobs; an empty list means that the queue is closed and empty."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._jobs or self._is_closed)
+            return [self._jobs.popleft() for _ in range(min(limit, len(self._jobs)))]
+
+    def discard(self, job: Job[I, O]) -> bool:
+        """Abandon a job and free its place in line; True where it had not been begun."""
+        with self._changed:
+            was_waiting = job in self._jobs
+            if was_waiting:
+                self._jobs.remove(job)
+        job.abandon()
+        return was_waiting
+
+    def note_service(self, seconds: float) -> None:
+        """Remember how long one job occupied a lane."""
+        with self._changed:
+            mean = self._mean_service_s
+            self._mean_service_s = seconds if mean == 0.0 else mean + _SMOOTHING * (seconds - mean)
+
+    def close(self) -> None:
+        """Take nothing more; lanes finish what waits and then end."""
+        with self._changed:
+            self._is_closed = True
+            self._changed.notify_all()

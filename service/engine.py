@@ -1,0 +1,71 @@
+"""One per loaded model: admit → await → finish.
+
+The engine joins the event loop to the lanes: it hands a job over, waits for it with a deadline, and when nobody waits
+any more it takes the job out of the line or tells it to stop. It knows neither the web nor what the model does.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from typing import Generic
+
+from service.admission import BoundedQueue, Clock, I, Job, O
+from service.batcher import Batcher, Run
+from service.errors import DeadlineExceeded
+
+
+class Engine(Generic[I, O]):
+    """A bounded queue and its lanes, for one model."""
+
+    def __init__(  # noqa: PLR0913 - the engine's plan, spelled out
+        self, name: str, run: Run[I, O], *, capacity: int, lanes: int, max_batch: int, clock: Clock
+    ) -> None:
+        self.name = name
+        self._clock = clock
+        self._queue: BoundedQueue[I, O] = BoundedQueue(capacity, lanes, clock)
+        self._batcher = Batcher(self._queue, run, lanes=lanes, max_batch=max_batch, clock=clock, name=name)
+
+    @property
+    def queue_depth(self) -> int:
+        """Jobs that wait for a lane."""
+        return self._queue.depth
+
+    @property
+    def in_flight(self) -> int:
+        """Requests inside: uploading, waiting or running."""
+        return self._queue.admitted
+
+    def start(self) -> None:
+        """Start the lanes."""
+        self._batcher.start()
+
+    def admit(self) -> AbstractContextManager[None]:
+        """Hold a place for one request, before its body is read.
+
+        Raises:
+            QueueFull, Draining: when entered.
+        """
+        return self._queue.permit()
+
+    async def run(self, work: I, timeout_s: float) -> tuple[O, Job[I, O]]:
+        """Queue the work and wait for its output; the job comes along for its times.
+
+        Raises:
+            DeadlineExceeded: after `timeout_s` without an answer.
+            Draining: the engine is being stopped.
+            Exception: whatever the run raised for this input.
+        """
+        job = self._queue.put(work, self._clock() + timeout_s)
+        try:
+            async with asyncio.timeout(timeout_s):
+                return await asyncio.wrap_future(job.future), job
+        except TimeoutError as error:
+            raise DeadlineExceeded("the request ran past its deadline; ask for more time or send less") from error
+        finally:
+            if not job.future.done() or job.future.cancelled():
+                self._queue.discard(job)
+
+    def stop(self, timeout_s: float) -> bool:
+        """Let the lanes finish and end; blocks for up to `timeout_s`, False where a lane is still busy."""
+        return self._batcher.stop(timeout_s)
