@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -57,11 +58,11 @@ class Classifier:
 
     def run(self, jobs: Sequence[Job[bytes, Classified]]) -> Sequence[Classified | Exception]:
         """An outcome for each job, in order; a file that cannot be decoded fails alone."""
-        decoded = [self._timed(lambda job=job: self._decode(job.input)) for job in jobs]
+        decoded = [self._timed(partial(self._decode, job.input)) for job in jobs]
         pictures = [picture for picture, _ in decoded if isinstance(picture, Picture)]
         if not pictures:
             return [outcome for outcome, _ in decoded if isinstance(outcome, Exception)]
-        rows, inference_s = self._timed(lambda: self.probabilities(np.stack([each.pixels for each in pictures])))
+        rows, inference_s = self._timed(partial(self.probabilities, np.stack([each.pixels for each in pictures])))
         left = iter(rows)
         return [
             Classified(next(left), got.width, got.height, got.format, decode_s, inference_s, len(pictures))
