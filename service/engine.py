@@ -48,18 +48,24 @@ class Engine(Generic[I, O]):
         """
         return self._queue.permit()
 
-    async def run(self, work: I, timeout_s: float) -> tuple[O, Job[I, O]]:
-        """Queue the work and wait for its output; the job comes along for its times.
+    def submit(self, work: I, timeout_s: float) -> Job[I, O]:
+        """Queue the work; the caller holds a place and then awaits `result`.
 
         Raises:
-            DeadlineExceeded: after `timeout_s` without an answer.
             Draining: the engine is being stopped.
-            Exception: whatever the run raised for this input.
         """
-        job = self._queue.put(work, self._clock() + timeout_s)
+        return self._queue.put(work, self._clock() + timeout_s)
+
+    async def result(self, job: Job[I, O]) -> O:
+        """Wait for the job's output; when the waiting ends without one, the job is dropped or told to stop.
+
+        Raises:
+            DeadlineExceeded: the job's deadline passed.
+            Exception: whatever the run raised for this job.
+        """
         try:
-            async with asyncio.timeout(timeout_s):
-                return await asyncio.wrap_future(job.future), job
+            async with asyncio.timeout(max(0.0, job.deadline - self._clock())):
+                return await asyncio.wrap_future(job.future)
         except TimeoutError as error:
             raise DeadlineExceeded("the request ran past its deadline; ask for more time or send less") from error
         finally:

@@ -1,0 +1,97 @@
+"""`python -m service`: settings from the environment → the application → uvicorn, until a signal ends it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from types import FrameType
+
+import uvicorn
+
+from service import logs
+from service.api.deps import Services
+from service.app import create_app
+from service.errors import StartupError
+from service.settings import Settings, read_settings
+
+_BACKLOG = 2048
+_CONFIGURATION_ERROR = 2
+_log = logging.getLogger("percept")
+
+
+class Server(uvicorn.Server):
+    """uvicorn that is not ready from the moment of SIGTERM, goes on answering for `drain_s`, and then ends."""
+
+    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+        super().__init__(config)
+        self._services = services
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """The first signal drains, the second ends at once."""
+        drain_s = self._services.settings.drain_s
+        if self._services.is_draining or not drain_s:
+            self._services.is_draining = True
+            super().handle_exit(sig, frame)
+            return
+        self._services.is_draining = True
+        _log.info("draining for %g s", drain_s)
+        asyncio.get_running_loop().call_later(drain_s, super().handle_exit, sig, None)
+
+    async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # only passed on
+        """Start to listen, and say where."""
+        await super().startup(sockets)  # type: ignore[arg-type]  # the same argument
+        if self.started:
+            port = self.servers[0].sockets[0].getsockname()[1]
+            _greet(self._services.settings, port)
+
+
+def _greet(settings: Settings, port: int) -> None:
+    scheme = "https" if settings.tls_certificate else "http"
+    host = "127.0.0.1" if settings.host in ("0.0.0.0", "::") else settings.host  # noqa: S104 - compared, not bound
+    url = f"{scheme}://{host}:{port}"
+    print(
+        f"\nPercept listens on {url}  (API: {url}/docs)\n\n"
+        f"  curl {url}/health/ready\n"
+        f"  curl -F file=@photo.jpg {url}/classify-image\n",
+        flush=True,
+    )
+
+
+def main() -> int:
+    """Serve until a signal; 0 after a clean end, 2 where the configuration is wrong."""
+    try:
+        settings = read_settings()
+        app = create_app(settings)
+    except StartupError as error:
+        print(f"percept: {error.detail}", file=sys.stderr)
+        return _CONFIGURATION_ERROR
+    logs.configure(settings.log_format, settings.log_level)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
+    server = Server(_config(app, settings), app.state.services)
+    server.run()
+    return 0 if server.started else 1
+
+
+def _config(app: object, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,  # type: ignore[arg-type]  # uvicorn's own alias of ASGI applications is narrower than starlette's
+        host=settings.host,
+        port=settings.port,
+        backlog=_BACKLOG,
+        log_config=None,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=settings.trusted_proxies or None,
+        ssl_certfile=settings.tls_certificate,
+        ssl_keyfile=settings.tls_key,
+        timeout_graceful_shutdown=int(settings.shutdown_timeout_s) or 1,
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""POST /classify-image."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+
+from fastapi import APIRouter, Request
+
+from service.api.deps import InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
+from service.api.openapi import problems, upload_body
+from service.api.parameters import Parameters
+from service.api.schemas import (
+    ClassifyAnswer,
+    GroupAnswer,
+    ImageTiming,
+    ModelUsed,
+    PictureAnswer,
+    PredictionAnswer,
+)
+from service.api.upload import MemorySink, read_upload
+from service.vision.classify import Classified, ImageModel, predictions
+
+router = APIRouter()
+_FIELDS = ("top_k", "model", "min_score")
+_DEFAULT_TOP_K = 5
+_SHOWN_GROUP_SCORE = 0.005  # groups below it round to nothing and only lengthen the answer
+_OPENAPI = upload_body(
+    "image/*",
+    {
+        "top_k": {"type": "integer", "minimum": 1, "default": _DEFAULT_TOP_K, "description": "how many classes"},
+        "model": {"type": "string", "description": "`name` or `name@version`", "example": "efficientnet-lite0"},
+        "min_score": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+    },
+)
+
+
+@router.post(
+    "/classify-image",
+    summary="Recognise what a picture shows",
+    dependencies=[InferenceKey],
+    response_model_exclude_unset=True,
+    openapi_extra=_OPENAPI,
+    responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 503, 504),
+)
+async def classify_image(request: Request, services: Parts) -> ClassifyAnswer:
+    """Classify one picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC where its library is installed."""
+    with ExitStack() as held:
+        model = _admit(held, request, services, request.query_params.get("model"))
+        sink = MemorySink()
+        body = body_of(request, services, services.settings.max_image_body_bytes)
+        form = await read_upload(request.headers, body, ("image/",), sink)
+        parameters = Parameters(_FIELDS, request.query_params.multi_items(), form)
+        if "model" in form:
+            model = _admit(held, request, services, parameters.text("model"))
+        wanted = _Wanted(parameters, len(model.labels.classes))
+        left_s = timeout_s(request, services, services.settings.default_timeout_s)
+        job = model.engine.submit(sink.getvalue(), left_s)
+        request.state.job = job
+        classified = await unless_gone(request.receive, model.engine.result(job))
+    return _answer(request, services, model, classified, job.queue_s, wanted)
+
+
+class _Wanted:
+    """What the client wants to see."""
+
+    def __init__(self, parameters: Parameters, classes: int) -> None:
+        self.top_k = parameters.integer("top_k", min(_DEFAULT_TOP_K, classes), 1, classes)
+        self.min_score = parameters.number("min_score", 0.0, 0.0, 1.0)
+
+
+def _admit(held: ExitStack, request: Request, services: Services, reference: str | None) -> ImageModel:
+    """Find the model and hold a place in its queue until the request ends."""
+    model = services.registry.find(ImageModel, "image-classification", reference)
+    held.enter_context(model.engine.admit())
+    request.state.model = model.manifest.name
+    return model
+
+
+def _answer(  # noqa: PLR0913 - what an answer is made of
+    request: Request, services: Services, model: ImageModel, got: Classified, queue_s: float, wanted: _Wanted
+) -> ClassifyAnswer:
+    services.telemetry.observe(model.manifest.name, queue_s, got.decode_s, got.inference_s, got.batch_size)
+    stages = {"queue": queue_s * 1000, "decode": got.decode_s * 1000, "inference": got.inference_s * 1000}
+    request.state.timing_ms = stages
+    best = predictions(got, model.labels, wanted.top_k, wanted.min_score)
+    total_ms = (services.clock() - request.state.begun_at) * 1000
+    answer = ClassifyAnswer(
+        model=ModelUsed.of(model),
+        predictions=[PredictionAnswer(**asdict(each)) for each in best],
+        groups=[
+            GroupAnswer(group=group, score=score)
+            for group, score in model.labels.group_scores(got.probabilities).items()
+            if score >= max(wanted.min_score, _SHOWN_GROUP_SCORE)
+        ],
+        image=PictureAnswer(width=got.width, height=got.height, format=got.format),
+        timing=ImageTiming(
+            **{f"{stage}_ms": round(duration, 3) for stage, duration in stages.items()},
+            total_ms=round(total_ms, 3),
+            batch_size=got.batch_size,
+        ),
+    )
+    calibration = model.manifest.calibration
+    if calibration is None:
+        return answer
+    is_confident = float(got.probabilities.max()) >= calibration.confident_score
+    return ClassifyAnswer(**{**answer.__dict__, "confident": is_confident})

@@ -1,0 +1,134 @@
+"""What routes ask for: the application's parts, the caller's right to call, the deadline, and company while waiting.
+
+`Annotated` aliases let a route's signature read like a sentence.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import hmac
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Depends, Request
+from starlette.types import Receive
+
+from service.admission import Clock
+from service.api.parameters import decimal
+from service.api.upload import Body, BodyLimits
+from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
+from service.registry import Registry
+from service.settings import Role, Settings
+from service.telemetry import Telemetry
+
+TIMEOUT_HEADER = "X-Request-Timeout"
+T = TypeVar("T")
+
+
+@dataclass
+class Services:
+    """The parts that `create_app` wires together."""
+
+    settings: Settings
+    registry: Registry
+    telemetry: Telemetry
+    clock: Clock = time.monotonic
+    is_draining: bool = False
+    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+
+def services_of(request: Request) -> Services:
+    """The parts of the application that this request belongs to."""
+    services: Services = request.app.state.services
+    return services
+
+
+Parts = Annotated[Services, Depends(services_of)]
+
+
+def body_of(request: Request, services: Services, max_bytes: int) -> Body:
+    """The request's body, within the limits of the settings."""
+    settings = services.settings
+    limits = BodyLimits(max_bytes, settings.body_idle_timeout_s, settings.min_body_bytes_per_s)
+    return Body(request.headers, request.receive, limits, services.clock)
+
+
+def timeout_s(request: Request, services: Services, default_s: float) -> float:
+    """Seconds that are left for the work: the default from now, or the client's deadline from the request's start.
+
+    Raises:
+        InvalidParameter: the header is no number within the settings' maximum.
+    """
+    given = request.headers.get(TIMEOUT_HEADER)
+    if given is None:
+        return default_s
+    seconds, longest = decimal(given), services.settings.max_timeout_s
+    if seconds is None or not 0 < seconds <= longest:
+        raise InvalidParameter(f"{TIMEOUT_HEADER} must be a number of seconds above 0, at most {longest:g}")
+    spent_s: float = services.clock() - request.state.begun_at
+    return max(0.0, seconds - spent_s)
+
+
+def _role_of(request: Request, settings: Settings) -> Role | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    digest = hashlib.sha256(key.encode()).hexdigest()
+    # every key is compared, in constant time, so that timing tells nothing
+    roles = [known.role for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)]
+    return ("admin" if "admin" in roles else roles[0]) if roles else None
+
+
+def may_infer(request: Request, services: Parts) -> None:
+    """Let the request pass where keys are not configured, or with any of them.
+
+    Raises:
+        Unauthorized: keys are configured and the request carries none of them.
+    """
+    if services.settings.api_keys and _role_of(request, services.settings) is None:
+        raise Unauthorized("send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
+
+
+def may_administer(request: Request, services: Parts) -> None:
+    """Let admin keys pass; without keys, callers on this machine.
+
+    Raises:
+        Unauthorized: keys are configured and the request carries none of them.
+        Forbidden: the key is not an admin's, or there are no keys and the caller is on another machine.
+    """
+    may_infer(request, services)
+    if services.settings.api_keys and _role_of(request, services.settings) != "admin":
+        raise Forbidden("this key may not administer; use one with the role admin")
+    host = request.client.host if request.client else ""
+    if not services.settings.api_keys and host not in ("127.0.0.1", "::1"):
+        raise Forbidden("without keys, this route answers only on the machine itself; configure PERCEPT_API_KEYS")
+
+
+InferenceKey = Depends(may_infer)
+AdminKey = Depends(may_administer)
+
+
+async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:
+    """Await `work` while the client stays; when it hangs up, cancel the work.
+
+    Raises:
+        ClientGone: the client hung up first.
+    """
+    task = asyncio.ensure_future(work)
+    watch = asyncio.ensure_future(_hang_up(receive))
+    try:
+        await asyncio.wait({task, watch}, return_when=asyncio.FIRST_COMPLETED)
+        if task.done():
+            return task.result()
+        raise ClientGone("the client hung up while waiting")
+    finally:
+        for each in (task, watch):
+            each.cancel()
+        await asyncio.gather(task, watch, return_exceptions=True)
+
+
+async def _hang_up(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

@@ -1,0 +1,128 @@
+"""The shapes of answers, as clients may rely on them and as OpenAPI shows them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from service.registry import ServedModel
+
+
+class Answer(BaseModel):
+    """Base of all answers."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class ModelUsed(Answer):
+    """Which model answered."""
+
+    name: str
+    version: str
+    variant: str
+
+    @classmethod
+    def of(cls, model: ServedModel) -> ModelUsed:
+        """From the loaded model."""
+        return cls(name=model.manifest.name, version=model.manifest.version, variant=model.variant)
+
+
+class PredictionAnswer(Answer):
+    """One class; `group` is the everyday word, null where there is none."""
+
+    class_id: int
+    label: str
+    group: str | None
+    score: float
+
+
+class GroupAnswer(Answer):
+    """The sum of the scores of all classes of one everyday word."""
+
+    group: str
+    score: float
+
+
+class PictureAnswer(Answer):
+    """The picture as a viewer sees it, in pixels."""
+
+    width: int
+    height: int
+    format: str
+
+
+class ImageTiming(Answer):
+    """Where the time went, in milliseconds."""
+
+    queue_ms: float
+    decode_ms: float
+    inference_ms: float
+    total_ms: float
+    batch_size: int
+
+
+class ClassifyAnswer(Answer):
+    """The answer of /classify-image; `confident` is absent while the model has no calibration."""
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "model": {"name": "efficientnet-lite0", "version": "1", "variant": "int8"},
+                "predictions": [{"class_id": 281, "label": "tabby", "group": "cat", "score": 0.83}],
+                "groups": [{"group": "cat", "score": 0.97}],
+                "image": {"width": 500, "height": 375, "format": "JPEG"},
+                "timing": {
+                    "queue_ms": 0.1,
+                    "decode_ms": 2.4,
+                    "inference_ms": 5.9,
+                    "total_ms": 9.0,
+                    "batch_size": 1,
+                },
+            }
+        },
+    )
+
+    model: ModelUsed
+    predictions: list[PredictionAnswer]
+    groups: list[GroupAnswer]
+    confident: bool | None = None
+    image: PictureAnswer
+    timing: ImageTiming
+
+
+class ProblemAnswer(Answer):
+    """An error, in the shape of RFC 9457; `code` is for programs and `detail` for people."""
+
+    type: str = Field(examples=["urn:percept:problem:unsupported_media"])
+    title: str
+    status: int
+    detail: str
+    code: str
+    request_id: str
+
+
+class ModelAnswer(Answer):
+    """One configured model: its state, and once it is loaded what was decided for this machine, and why."""
+
+    reference: str
+    state: str
+    reason: str
+    variant: str | None = None
+    provider: str | None = None
+    plan: dict[str, Any] | None = None
+    notes: list[str] = []
+    manifest: dict[str, Any] | None = None
+
+
+class ModelsAnswer(Answer):
+    """All configured models, in order; the first of each task is its default."""
+
+    models: list[ModelAnswer]
+
+
+class HealthAnswer(Answer):
+    """That the process answers, or that it is ready."""
+
+    status: str

@@ -1,0 +1,92 @@
+"""create_app(settings): the only place where the parts are wired together.
+
+The application answers health at once, loads its models on a thread of its own behind that, and is ready when every
+one of them is verified and warm. At the end it stops taking work and lets the lanes finish.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from fastapi.middleware.cors import CORSMiddleware
+from fastapi.responses import RedirectResponse
+
+from models.store import Store
+from service.admission import Clock
+from service.api import catalog, classify, health, problems
+from service.api.deps import Services
+from service.api.middleware import RequestScope
+from service.loader import Loader
+from service.onnx_runner import place
+from service.registry import Registry
+from service.settings import Settings
+from service.telemetry import EngineReading, ModelReading, Telemetry
+
+VERSION = "0.1.0"
+_DESCRIPTION = "Recognises pictures and speech on your own machine."
+
+
+def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
+    """The whole application for these settings; nothing is loaded until it is started.
+
+    Raises:
+        ProviderUnavailable: the settings ask for an execution provider that this machine does not have.
+    """
+    store = Store(settings.artifacts)
+    loader = Loader(store, settings, place(settings.providers), clock)
+    registry = Registry(settings.models, store, loader.load)
+    services = Services(settings, registry, Telemetry(), clock)
+    services.telemetry.watch(lambda: _engine_readings(registry), lambda: _model_readings(registry))
+
+    app = FastAPI(title="Percept", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan)
+    app.state.services = services
+    app.add_api_route("/", _to_docs, include_in_schema=False)
+    for module in (classify, catalog, health):
+        app.include_router(module.router)
+    problems.install(app)
+    if settings.cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors_origins,
+            allow_methods=["GET", "POST"],
+            allow_headers=["*"],
+            expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
+        )
+    app.add_middleware(RequestScope, telemetry=services.telemetry, clock=clock)
+    return app
+
+
+async def _to_docs() -> RedirectResponse:
+    return RedirectResponse("/docs")
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    # a thread of its own: creating sessions must not occupy the loop, and a slow load must not delay the shutdown
+    loading = threading.Thread(target=services.registry.load_all, name="load-models", daemon=True)
+    loading.start()
+    try:
+        yield
+    finally:
+        services.is_draining = True
+        await asyncio.to_thread(services.registry.stop, services.settings.shutdown_timeout_s)
+
+
+def _engine_readings(registry: Registry) -> Iterator[EngineReading]:
+    for model in registry.ready():
+        yield model.manifest.name, model.engine.queue_depth, model.engine.in_flight
+
+
+def _model_readings(registry: Registry) -> Iterator[ModelReading]:
+    for entry in registry.entries:
+        model = entry.model
+        labels = {"model": entry.name}
+        if model is not None:
+            labels |= {"version": model.manifest.version, "variant": model.variant, "provider": model.provider}
+        yield labels, entry.state == "ready"
