@@ -115,9 +115,7 @@ def _list(options: argparse.Namespace) -> Report:
 
 
 def _export(options: argparse.Namespace) -> Report:
-    return commands.export(
-        options.names, _request(options), if_missing=options.if_missing, is_forced=options.force
-    )
+    return commands.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
 
 
 def _evaluate(options: argparse.Namespace) -> Report:

@@ -29,9 +29,7 @@ class Report:
 def list_models(store: Store) -> Report:
     """What can be exported, and what the store has."""
     names = sorted({*EXPORTERS, *store.names()})
-    models = [
-        {"name": name, "is_exportable": name in EXPORTERS, "versions": store.versions(name)} for name in names
-    ]
+    models = [{"name": name, "is_exportable": name in EXPORTERS, "versions": store.versions(name)} for name in names]
     lines = [
         f"{name:20} {'published weights' if name in EXPORTERS else 'trained here':18} {_versions(store, name)}"
         for name in names
@@ -68,7 +66,7 @@ def _present(name: str, store: Store, if_missing: bool, is_forced: bool) -> Arti
     exporter(name)  # an unknown name is said before any work is done
     if has_it and not is_forced:
         raise UsageError(
-            f"{store.find(name).id} is in the store already: --force makes the next version, --if-missing keeps this one"
+            f"{store.find(name).id} is in the store already: --force makes another version, --if-missing keeps it"
         )
     return None
 

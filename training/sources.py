@@ -15,7 +15,7 @@ import zipfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from tqdm import tqdm
 
@@ -135,7 +135,7 @@ class LocalFile:
 
     path: Path
 
-    def fetch(self, cache: Path) -> Weights:  # noqa: ARG002
+    def fetch(self, cache: Path) -> Weights:
         """The file itself; `cache` is not used."""
         if not self.path.is_file():
             raise SourceError(f"there is no file {self.path}")
@@ -205,7 +205,7 @@ def _unpack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
     partial.replace(path)
 
 
-def _hub_library() -> object:
+def _hub_library() -> Any:
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
@@ -216,5 +216,3 @@ def _hub_library() -> object:
 
 def _first_line(error: Exception) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0]
-
-

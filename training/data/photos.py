@@ -1,4 +1,4 @@
-"""Labelled photos on disk: a folder with `manifest.tsv`, whose columns `path` and `imagenet_index` name each picture."""
+"""Labelled photos: a folder with `manifest.tsv`, whose columns `path` and `imagenet_index` name each picture."""
 
 from __future__ import annotations
 

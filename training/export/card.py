@@ -1,4 +1,4 @@
-"""`model-card.md`: what a model is, where it comes from, how good it was found to be, and what not to trust it with."""
+"""`model-card.md`: what a model is, where it comes from, how good it was found to be, what not to trust it with."""
 
 from __future__ import annotations
 

@@ -97,5 +97,3 @@ def _disc(image: Image.Image, x: float, y: float, radius: float) -> tuple[float,
     """The square around a disc; the radius is a fraction of the width."""
     reach = radius * image.width
     return x * image.width - reach, y * image.height - reach, x * image.width + reach, y * image.height + reach
-
-

@@ -17,6 +17,7 @@ from models.store import Artifact
 from training.classes import imagenet_labels
 from training.errors import ExportError
 from training.export import image
+from training.export.image_model import ImageModel
 from training.export.request import ExportRequest
 from training.networks.efficientnet_lite import SCALES, EfficientNetLite, load
 from training.sources import Weights, Wheel
@@ -53,7 +54,7 @@ class Published:
         """Measure int8 anew and keep the record; see `training.export.image.quantize`."""
         return image.quantize(self.model(request), request)
 
-    def model(self, request: ExportRequest) -> image.ImageModel:
+    def model(self, request: ExportRequest) -> ImageModel:
         """The network with its weights, pinned or those that the request names.
 
         Raises:
@@ -67,7 +68,7 @@ class Published:
             load(network, read_state(weights.path))
         except RuntimeError as error:
             raise ExportError(f"{weights.path.name} does not hold the weights of {self.name}") from error
-        return image.ImageModel(
+        return ImageModel(
             name=self.name,
             network=network,
             mean=(_MEAN,),

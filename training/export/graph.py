@@ -12,6 +12,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import pairwise
 
 import numpy as np
 import onnx
@@ -37,6 +38,8 @@ class PixelClassifier(nn.Module):
         super().__init__()
         self.network = network
         self.temperature = temperature
+        self.mean: Tensor
+        self.scale: Tensor
         self.register_buffer("mean", torch.tensor(mean, dtype=torch.float32).reshape(1, -1, 1, 1))
         self.register_buffer("scale", 1.0 / torch.tensor(std, dtype=torch.float32).reshape(1, -1, 1, 1))
 
@@ -101,7 +104,7 @@ def fuse_norms(module: nn.Module) -> nn.Module:
     """Fold each batch norm into the convolution that stands right before it in the same parent; in place."""
     for parent in list(module.modules()):
         children = list(parent.named_children())
-        for (conv_name, conv), (norm_name, norm) in zip(children, children[1:], strict=False):
+        for (conv_name, conv), (norm_name, norm) in pairwise(children):
             if isinstance(conv, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 setattr(parent, conv_name, nn.utils.fusion.fuse_conv_bn_eval(conv, norm))
                 setattr(parent, norm_name, nn.Identity())
@@ -127,10 +130,9 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     graph.name = "classifier"
     graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
     graph.output[0].type.tensor_type.shape.dim[0].dim_param = "N"
-    plain = onnx.helper.make_model(
+    return onnx.helper.make_model(
         graph, producer_name="percept", opset_imports=_used_opsets(model), ir_version=model.ir_version
     )
-    return plain
 
 
 def _used_opsets(model: onnx.ModelProto) -> list[onnx.OperatorSetIdProto]:

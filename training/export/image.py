@@ -9,19 +9,25 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 from numpy.typing import NDArray
-from torch import nn
 
-from models.manifest import Calibration, FileRef, Graph, ImagePreprocessing, Manifest, Parity, Provenance, Tensor, Variant
-from models.postprocess import Labels
+from models.manifest import (
+    FileRef,
+    Graph,
+    ImagePreprocessing,
+    Manifest,
+    Parity,
+    Tensor,
+    Variant,
+)
 from models.store import Artifact, Staging, file_ref
 from training.data.photos import Photos, find_photos, read_photos
 from training.errors import DataError
 from training.export import card, golden, parity, record
 from training.export.drawings import golden_media
-from training.export.graph import INPUT, OPSET, OUTPUT, PixelClassifier, to_onnx
+from training.export.graph import INPUT, OPSET, OUTPUT, to_onnx
+from training.export.image_model import ImageModel
 from training.export.quantize import to_int8
 from training.export.record import Record
 from training.export.request import ExportRequest
@@ -30,29 +36,6 @@ from training.export.survey import survey
 
 _GOLDEN_TOLERANCES = {"fp32": 1e-3, "int8": 0.05}
 _LABELS = "labels.json"
-
-
-@dataclass(frozen=True)
-class ImageModel:
-    """A trained classifier and all that its artifact says of it."""
-
-    name: str
-    network: nn.Module
-    """Normalised floats `[N, 3, H, W]` to logits `[N, classes]`."""
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-    preprocessing: ImagePreprocessing
-    labels: Labels
-    provenance: Provenance
-    limits: str
-    """What the model should not be trusted with, for its card."""
-    data_note: str = ""
-    """What to bear in mind about the photos that figures are taken on."""
-
-    def classifier(self, calibration: Calibration | None) -> PixelClassifier:
-        """The network with pixels' arithmetic before it, temperature and softmax behind it."""
-        temperature = 1.0 if calibration is None else calibration.temperature
-        return PixelClassifier(self.network, self.mean, self.std, temperature)
 
 
 @dataclass(frozen=True)
@@ -77,7 +60,7 @@ def export(model: ImageModel, request: ExportRequest) -> Artifact:
     known = record.find(request.records, model.name, model.provenance.weights_sha256)
     photos = find_photos(request.data)
     fp32, checked = _checked_graph(model, known, photos)
-    measured = known if photos is None else _survey(model, fp32, photos, known)
+    measured = known if photos is None else survey(model, fp32, photos, known)
     graphs = {"fp32": fp32}
     if measured is not None and measured.int8 is not None and measured.int8.gate.is_passed:
         graphs["int8"] = to_int8(fp32, measured.int8.ranges)
@@ -97,12 +80,10 @@ def quantize(model: ImageModel, request: ExportRequest) -> Path:
     photos = read_photos(request.data)
     fp32, _ = _checked_graph(model, known, photos)
     fresh = None if known is None else known.model_copy(update={"int8": None})
-    return record.save(request.records, _survey(model, fp32, photos, fresh))
+    return record.save(request.records, survey(model, fp32, photos, fresh))
 
 
-def _checked_graph(
-    model: ImageModel, known: Record | None, photos: Photos | None
-) -> tuple[onnx.ModelProto, Parity]:
+def _checked_graph(model: ImageModel, known: Record | None, photos: Photos | None) -> tuple[onnx.ModelProto, Parity]:
     classifier = model.classifier(known.calibration if known else None)
     graph = to_onnx(classifier, model.preprocessing.crop_px)
     inputs = {
@@ -112,11 +93,6 @@ def _checked_graph(
     if photos is not None:
         inputs["photos"] = next(photos.batches(model.preprocessing, parity.BATCHES[-1]))[0]
     return graph, parity.check(classifier.probabilities, Session(graph.SerializeToString()), inputs)
-
-
-def _survey(model: ImageModel, fp32: onnx.ModelProto, photos: Photos, known: Record | None) -> Record:
-    sha256 = model.provenance.weights_sha256
-    return survey(model.name, sha256, fp32, model.preprocessing, photos, known, model.data_note)
 
 
 def _golden_arrays(spec: ImagePreprocessing, graphs: dict[str, onnx.ModelProto]) -> dict[str, NDArray[Any]]:

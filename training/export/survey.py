@@ -2,52 +2,46 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, datetime
 
 import onnx
 
-from models.manifest import ImagePreprocessing, Metric
+from models.manifest import ImagePreprocessing
 from training.data.photos import Photos
 from training.evaluate import Accuracy, accuracy
-from training.export.calibration_pictures import DESCRIPTION, calibration_pictures
 from training.export.gate import figures, judge
+from training.export.image_model import ImageModel
 from training.export.quantize import measured_ranges, to_int8
 from training.export.record import Int8Record, Record
 from training.export.runtime import Session
 
 
-def survey(
-    name: str,
-    weights_sha256: str,
-    fp32: onnx.ModelProto,
-    spec: ImagePreprocessing,
-    photos: Photos,
-    known: Record | None = None,
-    note: str = "",
-) -> Record:
-    """Measure both variants on `photos`; the ranges and the calibration of `known` are kept, its figures are not."""
-    kept = known.int8 if known else None
-    ranges = kept.ranges if kept else measured_ranges(fp32, calibration_pictures(spec.crop_px))
-    int8 = to_int8(fp32, ranges)
+def survey(model: ImageModel, fp32: onnx.ModelProto, photos: Photos, known: Record | None) -> Record:
+    """Measure fp32 and int8 on `photos`; the ranges and the calibration of `known` are kept, its figures are not."""
+    spec = model.preprocessing
+    ranges, ranges_data = _ranges(model, fp32, known)
     reference = _accuracy(fp32, photos, spec)
-    candidate = _accuracy(int8, photos, spec)
+    candidate = _accuracy(to_int8(fp32, ranges), photos, spec)
+    note = model.data_note
     return Record(
-        name=name,
-        weights_sha256=weights_sha256,
-        date=date.today(),
-        int8=Int8Record(
-            ranges=dict(ranges),
-            ranges_data=kept.ranges_data if kept else DESCRIPTION,
-            gate=judge(reference, candidate, photos.name),
-        ),
-        metrics=_metrics(reference, candidate, photos.name, note),
+        name=model.name,
+        weights_sha256=model.provenance.weights_sha256,
+        date=datetime.now(UTC).date(),
+        int8=Int8Record(ranges=ranges, ranges_data=ranges_data, gate=judge(reference, candidate, photos.name)),
+        metrics=figures(reference, photos.name, "fp32", note) + figures(candidate, photos.name, "int8", note),
         calibration=known.calibration if known else None,
     )
 
 
+def _ranges(
+    model: ImageModel, fp32: onnx.ModelProto, known: Record | None
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Ranges by tensor, and what they were measured on."""
+    if known is not None and known.int8 is not None:
+        return known.int8.ranges, known.int8.ranges_data
+    pictures = model.range_pictures
+    return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px)), pictures.description
+
+
 def _accuracy(model: onnx.ModelProto, photos: Photos, spec: ImagePreprocessing) -> Accuracy:
     return accuracy(Session(model.SerializeToString()), photos, spec)
-
-
-def _metrics(reference: Accuracy, candidate: Accuracy, data: str, note: str) -> tuple[Metric, ...]:
-    return figures(reference, data, "fp32", note) + figures(candidate, data, "int8", note)
