@@ -1,0 +1,133 @@
+"""`python -m training COMMAND`: options and environment in, one report out.
+
+What a person can mend is one sentence on stderr and status 2. With `--json` the last line of stdout is one object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from models.store import DEFAULT_ROOT, Store, StoreError
+from training import commands
+from training.commands import ALL, EVALUATIONS, Report
+from training.errors import TrainingError, UsageError
+from training.export.registry import EXPORTERS
+from training.export.request import ExportRequest
+from training.sources import parse
+
+_USER_ERROR = 2
+_INTERRUPTED = 130
+
+
+def main(arguments: list[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
+    """Run one command; the status is 0, or 2 for what the user can mend."""
+    options = _parser(os.environ if environment is None else environment).parse_args(arguments)
+    try:
+        report: Report = options.command(options)
+    except (TrainingError, StoreError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return _USER_ERROR
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    if options.json:
+        print(json.dumps(report.fields, ensure_ascii=False))
+    else:
+        print("\n".join(report.lines))
+    return 0
+
+
+def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m training", description=__doc__.splitlines()[0])
+    commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
+    shared = _shared_options(environment)
+
+    def add(name: str, command: Callable[[argparse.Namespace], Report], about: str) -> argparse.ArgumentParser:
+        sub = commands_of.add_parser(name, help=about, description=about, parents=[shared])
+        sub.set_defaults(command=command)
+        return sub
+
+    add("list", _list, "what can be exported, and what the store has")
+    _export_options(add("export", _export, "publish models made from published weights"))
+    _evaluate_options(add("evaluate", _evaluate, "measure a published model on labelled data"))
+    _quantize_options(add("quantize", _quantize, "measure a model's int8 anew and keep the record"))
+    return parser
+
+
+def _shared_options(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    shared = argparse.ArgumentParser(add_help=False)
+    shared.add_argument("--json", action="store_true", help="print one object as the last line")
+    shared.add_argument(
+        "--artifacts",
+        type=Path,
+        default=Path(environment.get("PERCEPT_ARTIFACTS") or DEFAULT_ROOT),
+        help="the artifact store (default: PERCEPT_ARTIFACTS, or models/artifacts)",
+    )
+    shared.add_argument(
+        "--data",
+        type=Path,
+        default=_optional_path(environment.get("PERCEPT_DATA")),
+        help="the data folder (default: PERCEPT_DATA)",
+    )
+    cache = environment.get("PERCEPT_CACHE")
+    shared.set_defaults(cache=Path(cache) if cache else Path.home() / ".cache" / "percept")
+    return shared
+
+
+def _optional_path(text: str | None) -> Path | None:
+    return Path(text) if text else None
+
+
+def _export_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(EXPORTERS)}, or {ALL}")
+    present = parser.add_mutually_exclusive_group()
+    present.add_argument("--if-missing", action="store_true", help="do nothing for models that the store has")
+    present.add_argument("--force", action="store_true", help="publish the next version of a model that is there")
+    parser.add_argument("--weights", metavar="PATH|hub:ORG/NAME", help="weights to use in place of the pinned ones")
+
+
+def _evaluate_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("kind", choices=sorted(EVALUATIONS))
+    parser.add_argument("--model", help="name or name@version")
+    parser.add_argument("--variant", help="fp32, int8, …")
+
+
+def _quantize_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME")
+
+
+def _request(options: argparse.Namespace) -> ExportRequest:
+    weights = getattr(options, "weights", None)
+    return ExportRequest(
+        store=Store(options.artifacts),
+        cache=options.cache,
+        weights=parse(weights) if weights else None,
+        data=options.data,
+    )
+
+
+def _list(options: argparse.Namespace) -> Report:
+    return commands.list_models(Store(options.artifacts))
+
+
+def _export(options: argparse.Namespace) -> Report:
+    return commands.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
+
+
+def _evaluate(options: argparse.Namespace) -> Report:
+    if options.data is None:
+        raise UsageError("evaluating needs labelled data: give --data, or set PERCEPT_DATA")
+    evaluation, model, variant = EVALUATIONS[options.kind]
+    return evaluation(Store(options.artifacts), options.data, options.model or model, options.variant or variant)
+
+
+def _quantize(options: argparse.Namespace) -> Report:
+    return commands.quantize(options.name, _request(options))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,86 @@
+"""`model-card.md`: what a model is, where it comes from, how good it was found to be, what not to trust it with."""
+
+from __future__ import annotations
+
+from models.manifest import Gate, ImagePreprocessing, Manifest, Metric, Variant
+
+FILE = "model-card.md"
+
+
+def image_card(manifest: Manifest, limits: str) -> str:
+    """The card of an image classifier, as Markdown."""
+    spec = manifest.preprocessing
+    graph = manifest.graphs["model"]
+    parts = [
+        f"# {manifest.name}, version {manifest.version}",
+        f"Image classification: {graph.outputs[0].shape[-1]} classes.",
+        _input_text(spec) if isinstance(spec, ImagePreprocessing) else "",
+        "## Origin",
+        _origin(manifest),
+        "## Variants",
+        _variants(manifest),
+        "## Figures",
+        _figures(manifest.metrics),
+        _calibration_text(manifest),
+        "## Limits",
+        limits,
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _input_text(spec: ImagePreprocessing) -> str:
+    return (
+        f"Input: the shorter side resized to {spec.resize_px} px ({spec.interpolation}), then the centre square of "
+        f"{spec.crop_px} px, as uint8 RGB; normalisation and softmax are inside the graph."
+    )
+
+
+def _origin(manifest: Manifest) -> str:
+    origin = manifest.provenance
+    lines = [
+        f"- weights: {origin.source}",
+        f"- sha256 of the weights: `{origin.weights_sha256}`",
+        f"- licence: {origin.licence}",
+        f"- exported by {origin.exporter} on {origin.date.isoformat()}",
+    ]
+    return "\n".join([*lines, f"- {origin.note}"] if origin.note else lines)
+
+
+def _variants(manifest: Manifest) -> str:
+    rows = [_variant_row(name, variant) for name, variant in manifest.variants.items()]
+    return _table(["variant", "MB", "largest difference from PyTorch", "gate"], rows)
+
+
+def _variant_row(name: str, variant: Variant) -> list[str]:
+    size_mb = sum(ref.bytes for ref in variant.files.values()) / 1e6
+    parity = "" if variant.parity is None else f"{max(variant.parity.max_abs_diff.values()):.1e}"
+    return [name, f"{size_mb:.1f}", parity, "" if variant.gate is None else _gate_text(variant.gate)]
+
+
+def _gate_text(gate: Gate) -> str:
+    right, wanted = round(gate.candidate * gate.count), round(gate.reference * gate.count)
+    return f"{right} of {gate.count} right on {gate.data}, fp32 {wanted}"
+
+
+def _figures(metrics: tuple[Metric, ...]) -> str:
+    if not metrics:
+        return "None were measured."
+    rows = [
+        [each.metric, f"{each.value:.3f}", each.variant, f"{each.data} ({each.count})", each.note] for each in metrics
+    ]
+    return _table(["metric", "value", "variant", "data (items)", "note"], rows)
+
+
+def _calibration_text(manifest: Manifest) -> str:
+    found = manifest.calibration
+    if found is None:
+        return "Scores are the softmax's own: not calibrated, so 0.8 need not mean right in four cases of five."
+    return (
+        f"Scores are calibrated with temperature {found.temperature:.3f} on {found.data}; "
+        f"expected calibration error {found.ece:.3f}."
+    )
+
+
+def _table(head: list[str], rows: list[list[str]]) -> str:
+    lines = [head, ["---"] * len(head), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -1,0 +1,29 @@
+"""Is a smaller variant as often right as the full one? It may lose one picture of those measured, no more."""
+
+from __future__ import annotations
+
+from models.manifest import Gate, Metric
+from training.evaluate import Accuracy
+
+ALLOWED_LOSS_COUNT = 1
+
+
+def judge(reference: Accuracy, candidate: Accuracy, data: str) -> Gate:
+    """The verdict on a variant, both measured on the same pictures."""
+    return Gate(
+        metric="top1",
+        data=data,
+        count=reference.count,
+        reference=reference.top1,
+        candidate=candidate.top1,
+        margin=ALLOWED_LOSS_COUNT / reference.count,
+        is_passed=candidate.top1_count >= reference.top1_count - ALLOWED_LOSS_COUNT,
+    )
+
+
+def figures(found: Accuracy, data: str, variant: str, note: str = "") -> tuple[Metric, ...]:
+    """Top-1 and top-5 as a manifest states them."""
+    return tuple(
+        Metric(metric=metric, value=value, data=data, count=found.count, variant=variant, note=note)
+        for metric, value in (("top1", found.top1), ("top5", found.top5))
+    )

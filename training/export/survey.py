@@ -1,0 +1,47 @@
+"""What is measured of an image model where photos are at hand: int8 ranges, the gate, figures. Gives a `Record`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import onnx
+
+from models.manifest import ImagePreprocessing
+from training.data.photos import Photos
+from training.evaluate import Accuracy, accuracy
+from training.export.gate import figures, judge
+from training.export.image_model import ImageModel
+from training.export.quantize import measured_ranges, to_int8
+from training.export.record import Int8Record, Record
+from training.export.runtime import Session
+
+
+def survey(model: ImageModel, fp32: onnx.ModelProto, photos: Photos, known: Record | None) -> Record:
+    """Measure fp32 and int8 on `photos`; the ranges and the calibration of `known` are kept, its figures are not."""
+    spec = model.preprocessing
+    ranges, ranges_data = _ranges(model, fp32, known)
+    reference = _accuracy(fp32, photos, spec)
+    candidate = _accuracy(to_int8(fp32, ranges), photos, spec)
+    note = model.data_note
+    return Record(
+        name=model.name,
+        weights_sha256=model.provenance.weights_sha256,
+        date=datetime.now(UTC).date(),
+        int8=Int8Record(ranges=ranges, ranges_data=ranges_data, gate=judge(reference, candidate, photos.name)),
+        metrics=figures(reference, photos.name, "fp32", note) + figures(candidate, photos.name, "int8", note),
+        calibration=known.calibration if known else None,
+    )
+
+
+def _ranges(
+    model: ImageModel, fp32: onnx.ModelProto, known: Record | None
+) -> tuple[dict[str, tuple[float, float]], str]:
+    """Ranges by tensor, and what they were measured on."""
+    if known is not None and known.int8 is not None:
+        return known.int8.ranges, known.int8.ranges_data
+    pictures = model.range_pictures
+    return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px)), pictures.description
+
+
+def _accuracy(model: onnx.ModelProto, photos: Photos, spec: ImagePreprocessing) -> Accuracy:
+    return accuracy(Session(model.SerializeToString()), photos, spec)
