@@ -102,7 +102,7 @@ def is_within(name: str, module: str) -> bool:
 
 
 def test_the_reader_of_imports_sees_every_form() -> None:
-    code = "import a.b\nfrom c import d\ndef f():\n    from e.g import h\n    importlib.import_module('i.j')\nfrom . import k"
+    code = "import a.b\nfrom c import d\nfrom . import k\ndef f():\n    from e.g import h\n    import_module('i.j')"
     assert set(imported(ast.parse(code))) == {"a.b", "c.d", "e.g.h", "i.j", "."}
 
 
@@ -138,7 +138,7 @@ def test_the_middle_of_the_service_knows_only_what_lies_inside_of_it(file: str) 
 
 @pytest.mark.parametrize("path", sources(*PARTS), ids=relative)
 def test_importing_does_nothing(path: Path) -> None:
-    """On the outermost level only definitions stand: no call for its effect, no loop, no reading of the environment."""
+    """On the outermost level only definitions stand: no call for its effect, no loop, no look at the environment."""
     tree = ast.parse(path.read_text("utf-8"))
     code = tree.body[1:] if ast.get_docstring(tree) else tree.body
     assert not [f"line {node.lineno}" for node in code if not _is_definition(node)]
