@@ -38,12 +38,12 @@ ENV PATH=/opt/percept/bin:$PATH \
     XDG_CACHE_HOME=/var/cache/percept
 WORKDIR /app
 COPY LICENSE NOTICE ./
-COPY models models
-# a named volume that is mounted here takes over this owner
+# a named volume that is mounted on one of these takes over its owner
 RUN mkdir -p models/artifacts /var/cache/percept && chown 10001:10001 models/artifacts /var/cache/percept
 
 FROM image AS exporter
 COPY --from=exporter-environment /opt/percept /opt/percept
+COPY models models
 COPY training training
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "training"]
@@ -52,6 +52,7 @@ CMD ["list"]
 FROM image AS runtime
 ENV PERCEPT_HOST=0.0.0.0 PERCEPT_PORT=8000
 COPY --from=runtime-environment /opt/percept /opt/percept
+COPY models models
 COPY service service
 # the root file system may be read-only later: compile now
 RUN python -m compileall -q models service
