@@ -35,7 +35,7 @@ ENV PATH=/opt/percept/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ORT_DISABLE_TELEMETRY=1 \
     HOME=/tmp \
-    XDG_CACHE_HOME=/var/cache/percept
+    PERCEPT_CACHE=/var/cache/percept
 WORKDIR /app
 COPY LICENSE NOTICE ./
 # a named volume that is mounted on one of these takes over its owner

@@ -19,17 +19,20 @@ $(error RUNTIME=$(RUNTIME) is not known; take one of: $(RUNTIMES))
 endif
 
 # The service's settings say which models are served and where they lie; nothing of that is repeated here.
-define WANTED_MODELS
+define MISSING_MODELS
 import sys
+from models.store import Store
 from service.errors import StartupError
 from service.settings import read_settings
 try:
     settings = read_settings()
 except StartupError as error:
     sys.exit(error.detail)
-print("--artifacts", settings.artifacts, *(reference.partition("@")[0] for reference in settings.models))
+store = Store(settings.artifacts)
+names = (reference.partition("@")[0] for reference in settings.models)
+print(*(name for name in names if not store.versions(name)))
 endef
-export WANTED_MODELS
+export MISSING_MODELS
 
 MAKEFLAGS += --no-print-directory
 .DEFAULT_GOAL := help
@@ -49,7 +52,7 @@ help:  ## print this text
 install: $(INSTALLED)  ## make .venv and install everything into it
 
 models: $(INSTALLED)  ## export those models of PERCEPT_MODELS that are missing
-	@wanted=$$($(PY) -c "$$WANTED_MODELS") && exec $(PY) -m training export --if-missing $$wanted
+	@missing=$$($(PY) -c "$$MISSING_MODELS") && if [ "$$missing" ]; then exec $(PY) -m training export --if-missing $$missing; fi
 
 serve: models  ## serve on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(PY) -m service
