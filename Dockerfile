@@ -29,6 +29,16 @@ RUN python -m venv /opt/percept \
  && /opt/percept/bin/python -m pip install --quiet -c constraints.txt -r requirements.txt \
     ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"}
 
+# The packages as a wheel holds them, and each image's half of them.
+FROM dependencies AS package
+COPY README.md LICENSE NOTICE ./
+COPY models models
+COPY service service
+COPY training training
+RUN python -m pip wheel --quiet --no-deps --wheel-dir wheel . \
+ && python -m zipfile -e wheel/*.whl export \
+ && cp -r export serve && rm -r export/service serve/training
+
 FROM ${BASE} AS image
 ENV PATH=/opt/percept/bin:$PATH \
     PYTHONPATH=/app \
@@ -37,14 +47,12 @@ ENV PATH=/opt/percept/bin:$PATH \
     HOME=/tmp \
     PERCEPT_CACHE=/var/cache/percept
 WORKDIR /app
-COPY LICENSE NOTICE ./
 # a named volume that is mounted on one of these takes over its owner
 RUN mkdir -p models/artifacts /var/cache/percept && chown 10001:10001 models/artifacts /var/cache/percept
 
 FROM image AS exporter
 COPY --from=exporter-environment /opt/percept /opt/percept
-COPY models models
-COPY training training
+COPY --from=package /build/export ./
 USER 10001:10001
 ENTRYPOINT ["python", "-m", "training"]
 CMD ["list"]
@@ -52,8 +60,7 @@ CMD ["list"]
 FROM image AS runtime
 ENV PERCEPT_HOST=0.0.0.0 PERCEPT_PORT=8000
 COPY --from=runtime-environment /opt/percept /opt/percept
-COPY models models
-COPY service service
+COPY --from=package /build/serve ./
 # the root file system may be read-only later: compile now
 RUN python -m compileall -q models service
 USER 10001:10001
