@@ -151,6 +151,8 @@ def _is_definition(node: ast.stmt) -> bool:
         return ast.unparse(node.test) in {"TYPE_CHECKING", "__name__ == '__main__'"}
     if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).startswith("os.environ"):
         return ast.unparse(node) == "os.environ['ORT_DISABLE_TELEMETRY'] = '1'"
+    if isinstance(node, ast.Expr):
+        return isinstance(node.value, ast.Constant)  # the docstring of the name above it
     kinds = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Assign)
     return isinstance(node, (*kinds, ast.AnnAssign))
 
