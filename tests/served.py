@@ -21,6 +21,7 @@ from models.store import Store
 from service.settings import Settings, read_settings
 
 ROOT = Path(__file__).parent.parent
+SERVE = (sys.executable, "-m", "service")
 _PATIENCE_S = 60.0
 
 
@@ -38,27 +39,26 @@ def free_port() -> int:
 
 
 @contextmanager
-def served(**settings: str) -> Iterator[str]:
-    """Serve with the default settings, or these (`port="…"` is PERCEPT_PORT); gives the base URL once it is ready.
+def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -> Iterator[str]:
+    """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives the base URL once ready.
 
-    Afterwards the process gets SIGTERM and must end with status 0.
+    Afterwards the command gets SIGTERM, and must end with this status within a minute.
     """
     port = free_port()
     given = {f"PERCEPT_{name.upper()}": value for name, value in {"port": str(port), **settings}.items()}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **given}
-    with tempfile.TemporaryFile("w+") as log, _started(environment, log) as process:
+    with tempfile.TemporaryFile("w+") as log, _started(command, environment, log) as process:
         try:
-            url = f"http://127.0.0.1:{given['PERCEPT_PORT']}"
+            url = f"http://127.0.0.1:{port}"
             _await_readiness(process, url, log)
             yield url
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE_S)
-        assert process.returncode == 0, _text(log)
+        assert process.returncode == status, _text(log)
 
 
-def _started(environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "service"]
+def _started(command: tuple[str, ...], environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
 
 
