@@ -67,15 +67,17 @@ def test_compose_serves_the_default_models() -> None:
     assert tuple(default[1].split(",")) == Settings.model_fields["models"].default
 
 
-def test_compose_and_prometheus_know_the_port_of_the_image() -> None:
+def test_everything_knows_the_port_of_the_image() -> None:
     port = Settings.model_fields["port"].default
     assert f"PERCEPT_PORT={port}" in text_of("Dockerfile")
     assert f":{port}}}:{port}" in text_of("docker-compose.yml")
-    assert f'targets: ["service:{port}"]' in text_of("deploy/prometheus.yml")
+    assert f"port: {port}\n" in text_of("deploy/prometheus.yml")
+    assert f"server service:{port};" in text_of("deploy/nginx.conf")
 
 
-def test_compose_sets_only_settings_that_exist() -> None:
-    names = set(re.findall(r"^ +PERCEPT_([A-Z_]+):", text_of("docker-compose.yml"), re.MULTILINE))
+def test_only_settings_that_exist_are_set() -> None:
+    files = text_of("docker-compose.yml") + text_of("deploy/scale-out.yml") + text_of("deploy/kubernetes.yml")
+    names = set(re.findall(r"(?:^ +|name: )PERCEPT_([A-Z_]+)[:,\n]", files, re.MULTILINE))
     assert names
     assert not {name.lower() for name in names} - set(Settings.model_fields)
 
