@@ -1,0 +1,79 @@
+"""The service as users run it: `python -m service` in a process of its own, on a free port, until the test ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from http import HTTPStatus
+from pathlib import Path
+from socket import create_server
+from typing import IO
+
+import httpx
+
+from models.store import Store
+from service.settings import Settings, read_settings
+
+ROOT = Path(__file__).parent.parent
+SERVE = (sys.executable, "-m", "service")
+_PATIENCE_S = 60.0
+
+
+def missing_models() -> list[str]:
+    """Default models that were not exported; the tests that serve them cannot run."""
+    store = Store(read_settings().artifacts)
+    return [name for name in Settings.model_fields["models"].default if not store.versions(name)]
+
+
+def free_port() -> int:
+    """A TCP port of the loopback interface that nobody listens on."""
+    with create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port
+
+
+@contextmanager
+def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -> Iterator[str]:
+    """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives the base URL once ready.
+
+    Afterwards the command gets SIGTERM, and must end with this status within a minute.
+    """
+    port = free_port()
+    given = {f"PERCEPT_{name.upper()}": value for name, value in {"port": str(port), **settings}.items()}
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), **given}
+    with tempfile.TemporaryFile("w+") as log, _started(command, environment, log) as process:
+        try:
+            url = f"http://127.0.0.1:{port}"
+            _await_readiness(process, url, log)
+            yield url
+        finally:
+            process.send_signal(signal.SIGTERM)
+            process.wait(_PATIENCE_S)
+        assert process.returncode == status, _text(log)
+
+
+def _started(command: tuple[str, ...], environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
+
+
+def _await_readiness(process: subprocess.Popen[str], url: str, log: IO[str]) -> None:
+    end = time.monotonic() + _PATIENCE_S
+    while time.monotonic() < end:
+        with suppress(httpx.TransportError):
+            if httpx.get(f"{url}/health/ready").status_code == HTTPStatus.OK:
+                return
+        with suppress(subprocess.TimeoutExpired):
+            process.wait(0.05)
+            raise AssertionError(f"the service ended with status {process.returncode}: {_text(log)}")
+    raise AssertionError(f"not ready within {_PATIENCE_S} s: {_text(log)}")
+
+
+def _text(log: IO[str]) -> str:
+    log.seek(0)
+    return log.read()

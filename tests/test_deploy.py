@@ -1,0 +1,90 @@
+"""The files that deploy the service say the same as its code: metric names, ports, default models, packages."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from service.settings import Settings
+from service.telemetry import Telemetry
+
+ROOT = Path(__file__).parent.parent
+DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
+_METRIC = re.compile(r"\b(?:percept|process)_[a-z_]+")
+
+
+def text_of(name: str) -> str:
+    """A file of the repository."""
+    return (ROOT / name).read_text("utf-8")
+
+
+def metric_names() -> set[str]:
+    """Every sample name that a service with one model exposes once it has answered."""
+    telemetry = Telemetry()
+    telemetry.requests.labels("/classify-image", "m", "200").inc()
+    telemetry.request_duration.labels("m").observe(0.1)
+    telemetry.observe("m", 0.1, 0.1, 0.1, 1)
+    telemetry.rejected.labels("queue_full").inc()
+    telemetry.cancelled.labels("queued").inc()
+    telemetry.audio_seconds.labels("m").inc()
+    labels = {"model": "m", "version": "1", "variant": "fp32", "provider": "cpu"}
+    telemetry.watch(lambda: [("m", 0, 0)], lambda: [(labels, True)])
+    return set(re.findall(r"^([a-z_]+)[ {]", telemetry.exposition().decode("utf-8"), re.MULTILINE))
+
+
+def expressions(node: Any) -> Iterator[str]:
+    """Every PromQL expression in a dashboard, queries of its variables included."""
+    if isinstance(node, dict):
+        yield from (value for key, value in node.items() if key in {"expr", "query"} and isinstance(value, str))
+        node = list(node.values())
+    if isinstance(node, list):
+        for child in node:
+            yield from expressions(child)
+
+
+@pytest.mark.parametrize("dashboard", DASHBOARDS, ids=lambda path: path.name)
+def test_a_dashboard_shows_only_metrics_that_exist(dashboard: Path) -> None:
+    used = {name for text in expressions(json.loads(dashboard.read_text("utf-8"))) for name in _METRIC.findall(text)}
+    assert len(used) > 10
+    assert not used - metric_names()
+
+
+def test_alerts_ask_only_for_metrics_that_exist() -> None:
+    queries = re.findall(r"^ *expr: (.+)$", text_of("deploy/alerts.yml"), re.MULTILINE)
+    used = {name for query in queries for name in _METRIC.findall(query)}
+    assert used
+    assert not used - metric_names()
+
+
+def test_compose_serves_the_default_models() -> None:
+    default = re.search(r"\$\{PERCEPT_MODELS:-(.+)\}", text_of("docker-compose.yml"))
+    assert default
+    assert tuple(default[1].split(",")) == Settings.model_fields["models"].default
+
+
+def test_everything_knows_the_port_of_the_image() -> None:
+    port = Settings.model_fields["port"].default
+    assert f"PERCEPT_PORT={port}" in text_of("Dockerfile")
+    assert f":{port}}}:{port}" in text_of("docker-compose.yml")
+    assert f"port: {port}\n" in text_of("deploy/prometheus.yml")
+    assert f"server service:{port};" in text_of("deploy/nginx.conf")
+
+
+def test_only_settings_that_exist_are_set() -> None:
+    files = text_of("docker-compose.yml") + text_of("deploy/scale-out.yml") + text_of("deploy/kubernetes.yml")
+    names = set(re.findall(r"(?:^ +|name: )PERCEPT_([A-Z_]+)[:,\n]", files, re.MULTILINE))
+    assert names
+    assert not {name.lower() for name in names} - set(Settings.model_fields)
+
+
+def test_compose_waits_for_the_drain_of_the_service() -> None:
+    """Docker kills what has not ended by then."""
+    grace = re.search(r"stop_grace_period: (\d+)s", text_of("docker-compose.yml"))
+    fields = Settings.model_fields
+    assert grace
+    assert int(grace[1]) > fields["drain_s"].default + fields["shutdown_timeout_s"].default
