@@ -12,41 +12,57 @@ import av
 import numpy as np
 from numpy.typing import NDArray
 
+from service.errors import UndecodableAudio
+
 _FRONT = 0.5**0.5
 _WEIGHTS = {"FC": 1.0, "FL": _FRONT, "FR": _FRONT, "FLC": _FRONT, "FRC": _FRONT, "LFE": 0.0, "LFE2": 0.0}
 _SURROUND = 0.5
-_FULL_SCALE = {np.dtype(np.int16): 1 << 15, np.dtype(np.int32): 1 << 31}
+_DTYPES = {"u8": "<u1", "s16": "<i2", "s32": "<i4", "s64": "<i8", "flt": "<f4", "dbl": "<f8"}
+# PyAV (18.1) counts planes up to a null pointer that stands only behind up to eight of them: with more, and in
+# `to_ndarray` with eight already, it reads memory that is not the frame's. So planes are taken one by one here.
+_MAX_PLANES = 8
 
 
 def mono(frame: av.AudioFrame) -> NDArray[np.float32]:
     """The frame's samples as one channel, float32 `[frame.samples]` within −1…1.
 
     Samples that are no numbers (a float file may hold any bits) become silence.
+
+    Raises:
+        UndecodableAudio: more than eight channels in planes of their own.
     """
-    channels = len(frame.layout.channels)
-    samples = frame.to_ndarray()
+    return _mixed(_as_float(_channels(frame)), _channel_weights(frame.layout.name))
+
+
+def _channels(frame: av.AudioFrame) -> NDArray[np.generic]:
+    """A copy of the samples, `[channels, samples]`, in the frame's own type."""
+    channels, dtype = frame.layout.nb_channels, np.dtype(_DTYPES[frame.format.name.removesuffix("p")])
     if not frame.format.is_planar:
-        samples = samples.reshape(-1, channels).T
-    return _mixed(_as_float(samples), _channel_weights(frame.layout.name))
+        return (
+            np.frombuffer(memoryview(frame.planes[0]), dtype, count=frame.samples * channels).reshape(-1, channels).T
+        )
+    if channels > _MAX_PLANES:
+        raise UndecodableAudio(f"{channels} channels are too many; send at most {_MAX_PLANES}")
+    return np.stack(
+        [np.frombuffer(memoryview(plane), dtype, count=frame.samples) for plane in frame.planes[:channels]]
+    )
 
 
 def _as_float(samples: NDArray[np.generic]) -> NDArray[np.float32]:
     floats = samples.astype(np.float32)
-    if samples.dtype == np.uint8:
-        floats -= np.float32(128)
-        floats /= np.float32(128)
-        return floats
-    scale = _FULL_SCALE.get(samples.dtype)
-    if scale is None:
+    if samples.dtype.kind == "f":
         np.nan_to_num(floats, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
         return np.clip(floats, -1.0, 1.0, out=floats)
-    floats /= np.float32(scale)
+    bits = samples.dtype.itemsize * 8
+    if samples.dtype.kind == "u":
+        floats -= np.float32(2 ** (bits - 1))
+    floats /= np.float32(2 ** (bits - 1))
     return floats
 
 
 def _mixed(channels: NDArray[np.float32], weights: tuple[float, ...]) -> NDArray[np.float32]:
     if len(weights) == 1:
-        return channels[0]
+        return np.array(channels[0])
     return np.asarray(np.asarray(weights, np.float32) @ channels, dtype=np.float32)
 
 
