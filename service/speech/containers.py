@@ -6,6 +6,8 @@ object and no protocol is allowed, so nothing else is opened on behalf of a file
 
 from __future__ import annotations
 
+import ctypes
+from functools import cache
 from typing import BinaryIO
 
 import av
@@ -31,6 +33,8 @@ _OPTIONS = {
 _READ = "wav, flac, mp3, ogg/opus, m4a/aac, webm, or the sound of mp4/mkv"
 _UNKNOWN = f"the bytes are no audio of a format that is read here; send {_READ}"
 _HEAD_BYTES = 16
+# A header of a few bytes can claim tables of gigabytes; four hours of sound need some 30 MB of index.
+_MAX_ALLOCATION_BYTES = 128 << 20
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
@@ -41,6 +45,7 @@ def open_container(file: BinaryIO) -> InputContainer:
         UnsupportedMedia: no format that is read here, a picture, text, random bytes.
         UndecodableAudio: a format that is read here, but its header is damaged.
     """
+    _bound_allocations()
     file.seek(0)
     head = file.read(_HEAD_BYTES)
     if head[4:8] == b"ftyp" and head[8:12] in _PICTURE_BRANDS:  # pictures in the container of films
@@ -83,6 +88,16 @@ def codec_of(stream: av.AudioStream) -> str | None:
     """The decoder's name; None where libav has none for the stream."""
     context: av.AudioCodecContext | None = stream.codec_context
     return None if context is None else context.name
+
+
+@cache
+def _bound_allocations() -> None:
+    """Set libavutil's own limit on a single allocation, for this process; PyAV itself has no name for it."""
+    library = ctypes.CDLL(av._core.__file__)
+    set_limit = getattr(library, "av_max_alloc", None)
+    if set_limit is not None:
+        set_limit.argtypes, set_limit.restype = [ctypes.c_size_t], None
+        set_limit(_MAX_ALLOCATION_BYTES)
 
 
 def _looks_known(head: bytes) -> bool:
