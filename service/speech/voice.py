@@ -15,6 +15,9 @@ from service.speech.resample import Samples
 FRAME_SAMPLES = 512
 _CONTEXT_SAMPLES = 64
 _STATE_SHAPE = (1, 1, 128)
+# Faint recordings are raised for the model (never for the recogniser) until their loudest frame so far peaks here.
+_TARGET_PEAK = 0.25
+_MAX_GAIN = 30.0
 _EMPTY: Samples = np.zeros(0, np.float32)
 
 
@@ -28,6 +31,7 @@ class VoiceActivity:
         self._pending = _EMPTY
         self._hidden: Samples = np.zeros(_STATE_SHAPE, np.float32)
         self._cell: Samples = np.zeros(_STATE_SHAPE, np.float32)
+        self._peak = np.float32(0)
 
     def push(self, samples: Samples) -> Samples:
         """Probabilities 0…1 of the frames that `samples`, 16 kHz `[n]`, completes: float32 `[frames]`."""
@@ -47,7 +51,13 @@ class VoiceActivity:
             return _EMPTY
         ends = frames[:, -_CONTEXT_SAMPLES:]
         contexts = np.concatenate([self._context[None], ends[:-1]])
-        feeds = {"input": np.concatenate([contexts, frames], axis=1), "h": self._hidden, "c": self._cell}
-        outputs = self._runner.run(feeds)
+        led = np.concatenate([contexts, frames], axis=1) * self._gains(frames)[:, None]
+        outputs = self._runner.run({"input": led, "h": self._hidden, "c": self._cell})
         self._context, self._hidden, self._cell = ends[-1].copy(), outputs["hn"], outputs["cn"]
         return np.asarray(outputs["speech_probs"], np.float32).reshape(-1)
+
+    def _gains(self, frames: Samples) -> Samples:
+        """A factor for each frame, 1…30; it only falls in the course of a recording."""
+        peaks = np.maximum.accumulate(np.maximum(np.abs(frames).max(axis=1), self._peak))
+        self._peak = peaks[-1]
+        return np.clip(_TARGET_PEAK / np.maximum(peaks, _TARGET_PEAK / _MAX_GAIN), 1.0, _MAX_GAIN).astype(np.float32)
