@@ -52,7 +52,8 @@ class SpeechResampler:
         self._pieces, self._gathered = [], 0
         if self._stream is None:
             return gathered
-        return np.asarray(self._stream.resample_chunk(gathered, last=is_last), dtype=np.float32)
+        block = np.asarray(self._stream.resample_chunk(gathered, last=is_last), dtype=np.float32)
+        return np.clip(block, -1.0, 1.0, out=block)  # the filter swings beyond full scale at steep edges
 
 
 def _unless_empty(block: Samples) -> Iterator[Samples]:
