@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-_SMOOTHING_FRAMES = 5  # a cut should fall into a pause, not between two loud frames
+_SMOOTHING = np.array([1, 2, 3, 2, 1]) / 9  # a cut should fall into a pause, not between two loud frames
 
 
 class Span(NamedTuple):
@@ -95,8 +95,8 @@ class SpanTracker:
 
 def _quietest(curve: list[float]) -> int:
     """Index in the second half of the curve around which it is lowest; the later one of equals."""
-    smooth = np.convolve(curve, np.full(_SMOOTHING_FRAMES, 1 / _SMOOTHING_FRAMES), mode="same")
+    smooth = np.convolve(curve, _SMOOTHING, mode="same")
     half = max(1, len(curve) // 2)
     # The convolution's last values see zeros behind the curve's end and would always be the lowest.
-    candidates = smooth[half : max(half + 1, len(curve) - _SMOOTHING_FRAMES // 2)]
+    candidates = smooth[half : max(half + 1, len(curve) - len(_SMOOTHING) // 2)]
     return half + len(candidates) - 1 - int(np.argmin(candidates[::-1]))
