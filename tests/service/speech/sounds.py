@@ -15,7 +15,7 @@ _CHORDS_HZ = [(261.6, 329.6, 392.0), (220.0, 261.6, 329.6), (174.6, 220.0, 261.6
 
 
 def _at(peak: float, sound: NDArray[np.float64]) -> Samples:
-    return (sound / np.abs(sound).max() * peak).astype(np.float32)
+    return np.asarray(sound / np.abs(sound).max() * peak, np.float32)
 
 
 def _noise() -> NDArray[np.float64]:
