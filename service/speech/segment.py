@@ -184,15 +184,16 @@ class _Segmenter:
         return Span(span.start * FRAME_SAMPLES, min(span.end * FRAME_SAMPLES, self._total))
 
     def _cut(self, planned: Iterator[tuple[Span, tuple[Span, ...]]]) -> Iterator[Window]:
-        for (start, end), speech in planned:
-            held = self._gather()
-            samples = held[start - self._held_start : end - self._held_start].copy()
-            yield Window(start, samples, speech)
+        for stretch, speech in planned:
+            yield Window(stretch.start, self._copy(stretch), speech)
 
-    def _gather(self) -> Samples:
-        if len(self._held) != 1:
-            self._held = [np.concatenate(self._held)] if self._held else [np.zeros(0, np.float32)]
-        return self._held[0]
+    def _copy(self, stretch: Span) -> Samples:
+        """The samples of a range, out of blocks that stay as they are, so that they can be dropped one by one."""
+        pieces, position = [], self._held_start
+        for block in self._held:
+            pieces.append(block[max(0, stretch.start - position) : max(0, stretch.end - position)])
+            position += len(block)
+        return np.concatenate(pieces)
 
     def _forget(self) -> None:
         """Drop whole blocks that no window can want any more."""
