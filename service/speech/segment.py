@@ -34,8 +34,8 @@ class Segmentation:
     """No window is longer, margins included."""
     max_pause_s: float = 2.0
     """A longer pause divides windows even where both sides would fit into one."""
-    lead_s: float = 0.3
-    """Margin before the first word; it holds the soft onset that the model hears late."""
+    lead_s: float = 0.8
+    """Margin before the first word: after a loud hum the detector needs up to that long to notice speech."""
     trail_s: float = 0.3
     """Margin behind the last word."""
 
