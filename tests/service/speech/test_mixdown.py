@@ -61,6 +61,11 @@ def test_what_is_no_number_is_silence_and_excess_is_clipped() -> None:
     np.testing.assert_array_equal(mono(frame), np.array([0, 0, 0, 1, -1, 0.25], np.float32))
 
 
+def test_a_double_beyond_the_range_of_a_float_is_clipped() -> None:
+    frame = av.AudioFrame.from_ndarray(np.array([[1e300, -1e300, 1e-300, np.nan]]), format="dbl", layout="mono")
+    np.testing.assert_array_equal(mono(frame), np.array([1, -1, 0, 0], np.float32))
+
+
 def test_eight_planes_are_read_and_no_more() -> None:
     frame = av.AudioFrame(format="fltp", layout="7.1", samples=64)
     for plane in frame.planes[:8]:
