@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
-from typing import BinaryIO
+from typing import IO
 
 import av
 from av.container import InputContainer
@@ -38,7 +38,7 @@ _MAX_ALLOCATION_BYTES = 128 << 20
 _PICTURE_BRANDS = (b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 
 
-def open_container(file: BinaryIO) -> InputContainer:
+def open_container(file: IO[bytes]) -> InputContainer:
     """Open a seekable file as a container; close it after use.
 
     Raises:

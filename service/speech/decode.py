@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import BinaryIO
+from typing import IO
 
 import av
 import numpy as np
@@ -58,7 +58,7 @@ def _never() -> bool:
 class Decoding:
     """One pass over one file: iterate for the blocks, then ask for `result`. For one thread, once."""
 
-    def __init__(self, file: BinaryIO, limits: AudioLimits, should_stop: Callable[[], bool]) -> None:
+    def __init__(self, file: IO[bytes], limits: AudioLimits, should_stop: Callable[[], bool]) -> None:
         self._file = file
         self._limits = limits
         self._should_stop = should_stop
@@ -185,7 +185,7 @@ class Decoding:
         )
 
 
-def decode(source: bytes | BinaryIO, limits: AudioLimits, should_stop: Callable[[], bool] = _never) -> Decoding:
+def decode(source: bytes | IO[bytes], limits: AudioLimits, should_stop: Callable[[], bool] = _never) -> Decoding:
     """Decode the sound of a media file; nothing happens before the first block is asked for.
 
     Args:

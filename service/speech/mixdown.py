@@ -51,7 +51,7 @@ def _channels(frame: av.AudioFrame) -> NDArray[np.generic]:
 def _as_float(samples: NDArray[np.generic]) -> NDArray[np.float32]:
     if samples.dtype.kind == "f":  # in their own type, since a double may be beyond what a float can hold
         numbers = np.nan_to_num(samples, nan=0.0, posinf=0.0, neginf=0.0)
-        return np.clip(numbers, -1.0, 1.0).astype(np.float32)
+        return np.asarray(np.clip(numbers, -1.0, 1.0), np.float32)
     floats = samples.astype(np.float32)
     bits = samples.dtype.itemsize * 8
     if samples.dtype.kind == "u":

@@ -12,7 +12,7 @@ import re
 import struct
 from collections.abc import Callable, Iterator
 from enum import Enum
-from typing import BinaryIO
+from typing import IO
 
 _HEAD_BYTES = 16_384
 _OGG_TAIL_BYTES = 2 * 65_307  # two pages of the largest size (RFC 3533)
@@ -40,7 +40,7 @@ class Wholeness(Enum):
     UNKNOWN = "unknown"
 
 
-def wholeness(file: BinaryIO) -> Wholeness:
+def wholeness(file: IO[bytes]) -> Wholeness:
     """Compare what the container promises with the bytes that are there; leaves the position anywhere."""
     size = file.seek(0, os.SEEK_END)
     head = _read(file, 0, _HEAD_BYTES)
@@ -67,7 +67,7 @@ def mpeg_frame_bytes(header: bytes) -> int | None:
     return (144 if is_first or layer == 2 else 72) * bits_per_s // rate_hz + padding
 
 
-def _read(file: BinaryIO, start: int, count: int) -> bytes:
+def _read(file: IO[bytes], start: int, count: int) -> bytes:
     file.seek(start)
     return file.read(count)
 
@@ -76,7 +76,7 @@ def _compare(end: int, size: int) -> Wholeness:
     return Wholeness.CUT if end > size + _TOLERANCE_BYTES else Wholeness.WHOLE
 
 
-def _check_riff(file: BinaryIO, head: bytes, size: int) -> Wholeness:
+def _check_riff(file: IO[bytes], head: bytes, size: int) -> Wholeness:
     for start, name, length in _riff_chunks(file, size, "<" if head[:4] != b"RIFX" else ">"):
         if name != b"data":
             continue
@@ -86,7 +86,7 @@ def _check_riff(file: BinaryIO, head: bytes, size: int) -> Wholeness:
     return Wholeness.CUT
 
 
-def _riff_chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[int, bytes, int]]:
+def _riff_chunks(file: IO[bytes], size: int, order: str) -> Iterator[tuple[int, bytes, int]]:
     position = 12
     for _ in range(_MAX_CHUNKS):
         header = _read(file, position, 8)
@@ -97,12 +97,12 @@ def _riff_chunks(file: BinaryIO, size: int, order: str) -> Iterator[tuple[int, b
         position += 8 + length + length % 2
 
 
-def _check_aiff(_: BinaryIO, head: bytes, size: int) -> Wholeness:
+def _check_aiff(_: IO[bytes], head: bytes, size: int) -> Wholeness:
     length = int.from_bytes(head[4:8], "big")
     return Wholeness.UNKNOWN if length >= _PLACEHOLDER else _compare(8 + length, size)
 
 
-def _check_iso(file: BinaryIO, _: bytes, size: int) -> Wholeness:
+def _check_iso(file: IO[bytes], _: bytes, size: int) -> Wholeness:
     """Boxes of ISO/IEC 14496-12 follow each other to the end of the file."""
     position = 0
     for _box in range(_MAX_CHUNKS):
@@ -122,7 +122,7 @@ def _check_iso(file: BinaryIO, _: bytes, size: int) -> Wholeness:
     return Wholeness.UNKNOWN
 
 
-def _check_ebml(_: BinaryIO, head: bytes, size: int) -> Wholeness:
+def _check_ebml(_: IO[bytes], head: bytes, size: int) -> Wholeness:
     """The EBML header (RFC 8794), then one Segment whose size a live recorder leaves unknown."""
     length, width = _ebml_size(head[4:12])
     start = 4 + width + (length or 0)
@@ -142,7 +142,7 @@ def _ebml_size(field: bytes) -> tuple[int | None, int]:
     return (None if value == mask else value), width
 
 
-def _check_ogg(file: BinaryIO, _: bytes, size: int) -> Wholeness:
+def _check_ogg(file: IO[bytes], _: bytes, size: int) -> Wholeness:
     """The last page must be complete and say that it is the last (RFC 3533)."""
     tail = _read(file, max(0, size - _OGG_TAIL_BYTES), _OGG_TAIL_BYTES)
     page = tail[tail.rfind(b"OggS") :]
@@ -151,7 +151,7 @@ def _check_ogg(file: BinaryIO, _: bytes, size: int) -> Wholeness:
     return Wholeness.WHOLE if page[5] & 4 else Wholeness.UNKNOWN
 
 
-def _check_mpeg(file: BinaryIO, head: bytes, size: int) -> Wholeness:
+def _check_mpeg(file: IO[bytes], head: bytes, size: int) -> Wholeness:
     """The Xing frame of variable-rate writers counts the bytes that follow it, itself included."""
     start = _after_id3(head)
     frame = _read(file, start, 256)
@@ -178,7 +178,7 @@ def _is_mpeg(head: bytes) -> bool:
 
 
 _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp")
-_CHECKS: tuple[tuple[Callable[[bytes], bool], Callable[[BinaryIO, bytes, int], Wholeness]], ...] = (
+_CHECKS: tuple[tuple[Callable[[bytes], bool], Callable[[IO[bytes], bytes, int], Wholeness]], ...] = (
     (lambda head: head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE", _check_riff),
     (lambda head: head[:4] == b"FORM" and head[8:11] == b"AIF", _check_aiff),
     (lambda head: head[4:8] in _ISO_FIRST, _check_iso),

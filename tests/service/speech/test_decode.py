@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import io
 import struct
+import tempfile
 from functools import cache
-from typing import BinaryIO, NamedTuple
+from typing import IO, NamedTuple
 
 import numpy as np
 import pytest
@@ -31,7 +32,7 @@ LIMITS = AudioLimits(max_audio_s=60.0)
 PADDING_S = 0.1
 
 
-def heard(source: bytes | BinaryIO, limits: AudioLimits = LIMITS) -> tuple[Samples, Decoded]:
+def heard(source: bytes | IO[bytes], limits: AudioLimits = LIMITS) -> tuple[Samples, Decoded]:
     decoding = decode(source, limits)
     blocks = list(decoding)
     assert all(block.dtype == np.float32 and block.ndim == 1 and len(block) for block in blocks)
@@ -181,6 +182,13 @@ def test_the_result_is_not_known_before_the_end() -> None:
 def test_a_file_and_its_bytes_decode_alike() -> None:
     data = made("ogg opus")
     np.testing.assert_array_equal(heard(data)[0], heard(io.BytesIO(data))[0])
+
+
+@pytest.mark.parametrize("kept_in_memory", [0, 1 << 30])
+def test_an_upload_that_is_spooled_decodes(kept_in_memory: int) -> None:
+    with tempfile.SpooledTemporaryFile(max_size=kept_in_memory or 1) as file:
+        file.write(made("m4a"))
+        np.testing.assert_array_equal(heard(file)[0], heard(made("m4a"))[0])
 
 
 def test_encoder_delay_is_cut_off() -> None:
