@@ -1,0 +1,63 @@
+"""How likely each 32 ms of a recording is speech, by the Silero model, for audio that arrives in blocks.
+
+The graph takes a run of frames, each led by the end of the frame before it (without these 64 samples the model scores
+speech near zero), and its recurrent state, so any division into blocks gives the same curve. It does not know
+thresholds or windows.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from service.runner import Runner
+from service.speech.resample import Samples
+
+FRAME_SAMPLES = 512
+_CONTEXT_SAMPLES = 64
+_STATE_SHAPE = (1, 1, 128)
+# Faint recordings are raised for the model (never for the recogniser) until their loudest frame so far peaks here.
+_TARGET_PEAK = 0.25
+_MAX_GAIN = 30.0
+_EMPTY: Samples = np.zeros(0, np.float32)
+
+
+class VoiceActivity:
+    """The curve of one recording; make a new one for each, the runner may be shared."""
+
+    def __init__(self, runner: Runner) -> None:
+        """`runner` runs Silero's 16 kHz sequence graph: input `[n, 576]`, h and c `[1, 1, 128]`."""
+        self._runner = runner
+        self._context: Samples = np.zeros(_CONTEXT_SAMPLES, np.float32)
+        self._pending = _EMPTY
+        self._hidden: Samples = np.zeros(_STATE_SHAPE, np.float32)
+        self._cell: Samples = np.zeros(_STATE_SHAPE, np.float32)
+        self._peak = np.float32(0)
+
+    def push(self, samples: Samples) -> Samples:
+        """Probabilities 0…1 of the frames that `samples`, 16 kHz `[n]`, completes: float32 `[frames]`."""
+        held = np.concatenate([self._pending, samples])
+        whole = len(held) // FRAME_SAMPLES * FRAME_SAMPLES
+        self._pending = held[whole:]
+        return self._run(held[:whole].reshape(-1, FRAME_SAMPLES))
+
+    def flush(self) -> Samples:
+        """The probability of the last, incomplete frame, filled up with silence: `[1]`, or `[0]` if there is none."""
+        rest, self._pending = self._pending, _EMPTY
+        frame = np.pad(rest, (0, -len(rest) % FRAME_SAMPLES))
+        return self._run(frame.reshape(-1, FRAME_SAMPLES))
+
+    def _run(self, frames: Samples) -> Samples:
+        if not len(frames):
+            return _EMPTY
+        ends = frames[:, -_CONTEXT_SAMPLES:]
+        contexts = np.concatenate([self._context[None], ends[:-1]])
+        led = np.concatenate([contexts, frames], axis=1) * self._gains(frames)[:, None]
+        outputs = self._runner.run({"input": led, "h": self._hidden, "c": self._cell})
+        self._context, self._hidden, self._cell = ends[-1].copy(), outputs["hn"], outputs["cn"]
+        return np.asarray(outputs["speech_probs"], np.float32).reshape(-1)
+
+    def _gains(self, frames: Samples) -> Samples:
+        """A factor for each frame, 1…30; it only falls in the course of a recording."""
+        peaks = np.maximum.accumulate(np.maximum(np.abs(frames).max(axis=1), self._peak))
+        self._peak = peaks[-1]
+        return np.clip(_TARGET_PEAK / np.maximum(peaks, _TARGET_PEAK / _MAX_GAIN), 1.0, _MAX_GAIN).astype(np.float32)
