@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import asdict
 
 from fastapi import APIRouter, Request
 
@@ -76,7 +77,7 @@ def _admit(held: ExitStack, request: Request, services: Services, reference: str
     return model
 
 
-def _answer(  # noqa: PLR0913 - what an answer is made of
+def _answer(  # noqa: PLR0913, PLR0917 - what an answer is made of
     request: Request, services: Services, model: ImageModel, got: Classified, queue_s: float, wanted: _Wanted
 ) -> ClassifyAnswer:
     services.telemetry.observe(model.manifest.name, queue_s, got.decode_s, got.inference_s, got.batch_size)

@@ -28,7 +28,10 @@ _SEND_ONE = "send one image or recording as the part `file` of multipart/form-da
 class Sink(Protocol):
     """Where the file's bytes go."""
 
-    size: int
+    @property
+    def size(self) -> int:
+        """Bytes taken so far."""
+        ...
 
     async def write(self, data: bytes) -> None:
         """Take the next bytes; never blocks the event loop."""
