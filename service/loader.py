@@ -20,7 +20,7 @@ from models.postprocess import Labels
 from models.store import Artifact, Store, StoreError
 from service.admission import Clock
 from service.engine import Engine
-from service.errors import ArtifactRefused
+from service.errors import ArtifactRefused, RequestError
 from service.onnx_runner import OnnxRunner, Placement
 from service.plan import Plan, plan_images, usable_processors
 from service.registry import ServedModel, refuse
@@ -141,11 +141,18 @@ def _replay_image(artifact: Artifact, variant: str, classifier: Classifier) -> N
     if variant not in golden.outputs:
         raise GoldenMismatch(f"{artifact.id}: no golden outputs for {variant}")
     for index, data in enumerate(golden.media):
-        difference = np.abs(classifier.pixels(data).astype(np.int16) - golden.inputs[index])
-        if not float(difference.mean()) <= _MEDIA_MEAN_DIFF:
-            raise ArtifactRefused(f"{artifact.id}: golden picture {index} is decoded differently on this machine")
+        _replay_decoding(f"{artifact.id}: golden picture {index}", data, golden.inputs[index], classifier)
     for pixels, expected in zip(golden.inputs, golden.outputs[variant], strict=True):
         check_golden(artifact.id, variant, entry, classifier.probabilities(pixels[None])[0], expected)
+
+
+def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classifier: Classifier) -> None:
+    try:
+        pixels = classifier.pixels(data)
+    except RequestError as error:
+        raise ArtifactRefused(f"{name} cannot be decoded on this machine: {error.detail}") from error
+    if not float(np.abs(pixels.astype(np.int16) - expected).mean()) <= _MEDIA_MEAN_DIFF:
+        raise ArtifactRefused(f"{name} is decoded differently on this machine")
 
 
 def check_golden(artifact_id: str, variant: str, entry: Variant, got: NDArray[Any], expected: NDArray[Any]) -> None:

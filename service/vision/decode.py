@@ -6,6 +6,7 @@ decoded. Pillow raises many types on damaged files; here they all become one of 
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import io
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ from models.manifest import ImagePreprocessing
 from models.preprocess import draft, fit, upright_size
 from service.errors import ImageTooLarge, UndecodableImage, UnsupportedMedia
 
-_FORMATS = ("JPEG", "MPO", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
+_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _HEIC = "HEIF"
 # How files of these formats begin: a damaged header is a damaged image, not an unknown format.
 _SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")
@@ -40,7 +41,9 @@ class PictureDecoder:
 
     def __init__(self, max_pixels: int) -> None:
         self._max_pixels = max_pixels
-        self._formats = (*_FORMATS, _HEIC) if _heic_is_here() else _FORMATS
+        Image.init()  # otherwise Pillow registers only some formats before the first search
+        _register_heic()
+        self._formats = tuple(name for name in (*_FORMATS, _HEIC) if name in Image.OPEN)
         # Our own limit is checked below and is said in our own words; Pillow's would only warn on standard error.
         Image.MAX_IMAGE_PIXELS = None
 
@@ -60,6 +63,7 @@ class PictureDecoder:
                 pixels = fit(image, spec)
             except Exception as error:
                 raise UndecodableImage("the image is truncated or corrupt; send it again whole") from error
+            # a phone's multi-picture JPEG is opened as a JPEG and then calls itself MPO
             return Picture(pixels, width, height, "JPEG" if image.format == "MPO" else str(image.format))
 
     def _open(self, data: bytes) -> Image.Image:
@@ -71,7 +75,7 @@ class PictureDecoder:
             raise UndecodableImage("the image's header is truncated or corrupt; send it again whole") from error
 
     def _names(self) -> str:
-        return ", ".join(name for name in self._formats if name != "MPO").replace(_HEIC, "HEIC")
+        return ", ".join(self._formats).replace(_HEIC, "HEIC")
 
     def _check_size(self, image: Image.Image) -> None:
         if image.width * image.height > self._max_pixels:
@@ -87,9 +91,6 @@ def _looks_known(data: bytes) -> bool:
     return is_webp or is_avif or data.startswith(_SIGNATURES)
 
 
-def _heic_is_here() -> bool:
-    try:
+def _register_heic() -> None:
+    with contextlib.suppress(ImportError):
         importlib.import_module("pillow_heif").register_heif_opener()
-    except ImportError:
-        return False
-    return True
