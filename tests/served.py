@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
 from socket import create_server
@@ -38,9 +39,46 @@ def free_port() -> int:
         return port
 
 
+@dataclass(frozen=True)
+class Served:
+    """A running service: its base URL, and its process, so that tests see what is left behind."""
+
+    url: str
+    pid: int
+
+    @property
+    def threads(self) -> int:
+        """Threads of the process."""
+        return len(list(Path(f"/proc/{self.pid}/task").iterdir()))
+
+    @property
+    def open_files(self) -> set[str]:
+        """Regular files that the process holds open, deleted ones included."""
+        links = (self._link(each) for each in Path(f"/proc/{self.pid}/fd").iterdir())
+        return {link for link in links if link.startswith("/") and not link.startswith("/dev/")}
+
+    @staticmethod
+    def _link(path: Path) -> str:
+        try:
+            return str(path.readlink())
+        except FileNotFoundError:  # closed meanwhile
+            return ""
+
+    def memory_mb(self, kind: str = "VmRSS") -> float:
+        """Resident memory in MB (10^6 bytes) now, or at its highest (`VmHWM`)."""
+        status = Path(f"/proc/{self.pid}/status").read_text("ascii")
+        line = next(line for line in status.splitlines() if line.startswith(kind))
+        return int(line.split()[1]) * 1024 / 1e6
+
+    def metric(self, name: str) -> float:
+        """A metric's samples, summed over its labels."""
+        lines = httpx.get(f"{self.url}/metrics").text.splitlines()
+        return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith((f"{name}{{", f"{name} ")))
+
+
 @contextmanager
-def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -> Iterator[str]:
-    """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives the base URL once ready.
+def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -> Iterator[Served]:
+    """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives it once it is ready.
 
     Afterwards the command gets SIGTERM, and must end with this status within a minute.
     """
@@ -51,7 +89,7 @@ def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -
         try:
             url = f"http://127.0.0.1:{port}"
             _await_readiness(process, url, log)
-            yield url
+            yield Served(url, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE_S)

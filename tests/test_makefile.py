@@ -21,10 +21,10 @@ MAKE_SERVE = ("make", "--old-file=models", "serve", f"PY={sys.executable}")
 
 @pytest.mark.skipif(bool(missing_models()), reason=f"not exported yet: {missing_models()}; run `make models`")
 def test_a_signal_to_make_alone_stops_the_server() -> None:
-    with served(MAKE_SERVE, status=-signal.SIGTERM) as url:
-        assert httpx.get(f"{url}/health/live").status_code == 200
+    with served(MAKE_SERVE, status=-signal.SIGTERM) as service:
+        assert httpx.get(f"{service.url}/health/live").status_code == 200
     with pytest.raises(httpx.ConnectError):  # no orphan listens
-        httpx.get(f"{url}/health/live")
+        httpx.get(f"{service.url}/health/live")
 
 
 @pytest.mark.parametrize("target", ["help", "install", "models", "serve", "test", "check", "bench", "soak"])

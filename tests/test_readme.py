@@ -15,6 +15,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -50,7 +51,7 @@ class Block:
 def blocks(markdown: str) -> Iterator[Block]:
     """The `sh` blocks of a document, each with the `json` or `text` block that follows it without words between."""
     fences = list(_FENCE.finditer(markdown))
-    for fence, following in zip(fences, [*fences[1:], None], strict=True):
+    for fence, following in zip_longest(fences, fences[1:]):
         if fence[1] == "sh":
             is_output = following is not None and following[1] in {"json", "text"}
             adjacent = is_output and following is not None and not markdown[fence.end() : following.start()].strip()
@@ -60,7 +61,8 @@ def blocks(markdown: str) -> Iterator[Block]:
 
 def differences(expected: Any, actual: Any, where: str = "$") -> Iterator[str]:
     """Where two JSON values disagree, loosely: see the head of this file."""
-    if expected == ANYTHING or (isinstance(expected, float) and isinstance(actual, int | float)):
+    is_free = expected == ANYTHING or where.endswith(".variant")  # int8 where this processor replays it, else fp32
+    if is_free or (isinstance(expected, float) and isinstance(actual, int | float)):
         return
     if isinstance(expected, dict) and isinstance(actual, dict):
         if expected.keys() != actual.keys():
@@ -118,9 +120,9 @@ def test_the_readme_runs() -> None:
     runnable = [block for block in blocks(README.read_text("utf-8")) if block.is_run]
     assert runnable, "a README without an example"
     wrong = []
-    with served() as base_url:
+    with served() as service:
         for block in runnable:
-            printed = run(block, base_url)
+            printed = run(block, service.url)
             if block.output is not None and (words := disagreement(block.output, printed)):
                 wrong.append(f"README.md:{block.line}: {words}")
     assert not wrong, "\n".join(wrong)

@@ -1,6 +1,7 @@
 """What routes ask for: the application's parts, the caller's right to call, the deadline, and company while waiting.
 
-`Annotated` aliases let a route's signature read like a sentence.
+`Annotated` aliases let a route's signature read like a sentence. Dependencies are coroutines though they wait for
+nothing: plain functions would be run on threads, one hop each.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class Services:
     background: set[asyncio.Task[None]] = field(default_factory=set)
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The parts of the application that this request belongs to."""
     services: Services = request.app.state.services
     return services
@@ -81,7 +82,7 @@ def _role_of(request: Request, settings: Settings) -> Role | None:
     return ("admin" if "admin" in roles else roles[0]) if roles else None
 
 
-def may_infer(request: Request, services: Parts) -> None:
+async def may_infer(request: Request, services: Parts) -> None:
     """Let the request pass where keys are not configured, or with any of them.
 
     Raises:
@@ -91,14 +92,14 @@ def may_infer(request: Request, services: Parts) -> None:
         raise Unauthorized("send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
-def may_administer(request: Request, services: Parts) -> None:
+async def may_administer(request: Request, services: Parts) -> None:
     """Let admin keys pass; without keys, callers on this machine.
 
     Raises:
         Unauthorized: keys are configured and the request carries none of them.
         Forbidden: the key is not an admin's, or there are no keys and the caller is on another machine.
     """
-    may_infer(request, services)
+    await may_infer(request, services)
     if services.settings.api_keys and _role_of(request, services.settings) != "admin":
         raise Forbidden("this key may not administer; use one with the role admin")
     host = request.client.host if request.client else ""

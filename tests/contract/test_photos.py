@@ -1,0 +1,70 @@
+"""What the served models recognise on the evaluation photos, asked over HTTP."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+
+from models.store import Store
+from service.settings import read_settings
+from tests.served import served
+
+DATA = os.environ.get("PERCEPT_DATA")
+pytestmark = [
+    pytest.mark.skipif(not DATA, reason="PERCEPT_DATA names no data folder"),
+    pytest.mark.xdist_group("photos"),
+]
+
+
+def _photos() -> list[tuple[Path, int]]:
+    folder = Path(DATA or "") / "eval" / "images"
+    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file, delimiter="\t"))
+    return list(_labelled(folder, rows))
+
+
+def _labelled(folder: Path, rows: list[dict[str, str]]) -> Iterator[tuple[Path, int]]:
+    names = {path.name: path for path in folder.rglob("*.JPEG")}
+    for row in rows:
+        path = next(names[Path(value).name] for value in row.values() if Path(value).name in names)
+        yield path, int(next(row[key] for key in row if "index" in key))
+
+
+def _scores(url: str, path: Path) -> list[float]:
+    answer = httpx.post(f"{url}/classify-image?top_k=1000", files={"file": path.read_bytes()}, timeout=60)
+    scores = [0.0] * 1000
+    for each in answer.raise_for_status().json()["predictions"]:
+        scores[each["class_id"]] = each["score"]
+    return scores
+
+
+def _served_scores(model: str, variant: str) -> np.ndarray:
+    if not Store(read_settings().artifacts).versions(model):
+        pytest.skip(f"not exported yet: {model}; run `python -m training export {model}`")
+    with served(models=model, variant=variant) as service, ThreadPoolExecutor(4) as clients:
+        return np.array(list(clients.map(lambda photo: _scores(service.url, photo[0]), _photos())), np.float32)
+
+
+def _right(scores: np.ndarray) -> int:
+    return int((scores.argmax(1) == [class_id for _, class_id in _photos()]).sum())
+
+
+def test_there_are_125_photos() -> None:
+    assert len(_photos()) == 125
+
+
+def test_lite0_fp32_is_right_and_int8_loses_at_most_one() -> None:
+    fp32 = _right(_served_scores("efficientnet-lite0", "fp32"))
+    assert fp32 >= 110
+    assert _right(_served_scores("efficientnet-lite0", "int8")) >= fp32 - 1
+
+
+def test_lite2_is_right() -> None:
+    assert _right(_served_scores("efficientnet-lite2", "fp32")) >= 113
