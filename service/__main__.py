@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import sys
+import threading
+from collections.abc import Callable
 from types import FrameType
 
 import uvicorn
 
 from service import logs
-from service.api.deps import Services
 from service.app import create_app
 from service.errors import StartupError
 from service.settings import Settings, read_settings
@@ -24,27 +24,31 @@ _log = logging.getLogger("percept")
 class Server(uvicorn.Server):
     """uvicorn that is not ready from the moment of SIGTERM, goes on answering for `drain_s`, and then ends."""
 
-    def __init__(self, config: uvicorn.Config, services: Services) -> None:
+    def __init__(self, config: uvicorn.Config, settings: Settings, stop_admitting: Callable[[], None]) -> None:
         super().__init__(config)
-        self._services = services
+        self._settings = settings
+        self._stop_admitting = stop_admitting
+        self._is_draining = False
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """The first signal drains, the second ends at once."""
-        drain_s = self._services.settings.drain_s
-        if self._services.is_draining or not drain_s:
-            self._services.is_draining = True
+        drain_s = 0.0 if self._is_draining else self._settings.drain_s
+        self._is_draining = True
+        self._stop_admitting()
+        if drain_s == 0.0:
             super().handle_exit(sig, frame)
             return
-        self._services.is_draining = True
-        _log.info("draining for %g s", drain_s)
-        asyncio.get_running_loop().call_later(drain_s, super().handle_exit, sig, None)
+        _log.info("answering for another %g s", drain_s)
+        timer = threading.Timer(drain_s, super().handle_exit, (sig, None))
+        timer.daemon = True
+        timer.start()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # only passed on
         """Start to listen, and say where."""
         await super().startup(sockets)  # type: ignore[arg-type]  # the same argument
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
-            _greet(self._services.settings, port)
+            _greet(self._settings, port)
 
 
 def _greet(settings: Settings, port: int) -> None:
@@ -70,7 +74,7 @@ def main() -> int:
     logs.configure(settings.log_format, settings.log_level)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
-    server = Server(_config(app, settings), app.state.services)
+    server = Server(_config(app, settings), settings, app.state.services.stop_admitting)
     server.run()
     return 0 if server.started else 1
 

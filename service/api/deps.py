@@ -11,7 +11,7 @@ import hashlib
 import hmac
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -38,7 +38,10 @@ class Services:
     telemetry: Telemetry
     clock: Clock = time.monotonic
     is_draining: bool = False
-    background: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def stop_admitting(self) -> None:
+        """From here on the service is not ready, though it still answers what reaches it."""
+        self.is_draining = True
 
 
 async def services_of(request: Request) -> Services:

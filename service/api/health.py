@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CONTENT_TYPE_LATEST
 
 from service.api.deps import Parts
 from service.api.openapi import problems
 from service.api.schemas import HealthAnswer
 from service.errors import Draining, NotReady
+from service.telemetry import EXPOSITION_TYPE
 
 router = APIRouter()
 _RETRY_AFTER_S = 2.0
@@ -33,4 +33,4 @@ async def ready(services: Parts) -> HealthAnswer:
 @router.get("/metrics", summary="Metrics in Prometheus' text format", response_class=Response)
 async def metrics(request: Request, services: Parts) -> Response:
     """Everything that is counted and timed."""
-    return Response(services.telemetry.exposition(), headers={"Content-Type": CONTENT_TYPE_LATEST})
+    return Response(services.telemetry.exposition(), headers={"Content-Type": EXPOSITION_TYPE})
