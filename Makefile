@@ -9,6 +9,7 @@ VENV := .venv
 PY := $(VENV)/bin/python
 INSTALLED := $(VENV)/.installed-$(RUNTIME)
 RUNTIMES := cpu gpu openvino
+TESTED_MODELS := efficientnet-lite0 efficientnet-lite2
 BUILD_cpu := onnxruntime
 BUILD_gpu := onnxruntime-gpu
 BUILD_openvino := onnxruntime-openvino
@@ -58,6 +59,7 @@ serve: models  ## serve on http://127.0.0.1:8000 until Ctrl-C
 	@exec $(PY) -m service
 
 test: models  ## run all tests but the slow ones
+	@$(PY) -m training export --if-missing $(TESTED_MODELS)
 	@exec $(PY) -m pytest -m "not slow" $(ARGS)
 
 check: $(INSTALLED)  ## formatting, lint, types and the rules of who imports whom
