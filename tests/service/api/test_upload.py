@@ -1,0 +1,173 @@
+"""Bodies as they arrive: any split of the bytes gives the same file, and every limit holds while reading."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from starlette.datastructures import Headers
+from starlette.types import Message
+
+from service.api.upload import Body, BodyLimits, MemorySink, read_upload
+from service.errors import (
+    ClientGone,
+    MalformedRequest,
+    PayloadTooLarge,
+    RequestError,
+    RequestTimeout,
+    UnsupportedMedia,
+)
+
+FORM = "multipart/form-data; boundary=frontier"
+LIMITS = BodyLimits(max_bytes=100_000, idle_timeout_s=5.0, min_bytes_per_s=100)
+
+
+def form(*parts: tuple[str, bytes]) -> bytes:
+    pieces = [
+        b'--frontier\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n' % (name.encode(), value)
+        for name, value in parts
+    ]
+    return b"".join(pieces) + b"--frontier--\r\n"
+
+
+def split(data: bytes, cuts: list[int]) -> list[bytes]:
+    marks = [0, *sorted(cut % (len(data) + 1) for cut in cuts), len(data)]
+    return [data[start:end] for start, end in zip(marks, marks[1:], strict=False)]
+
+
+def read(
+    pieces: list[bytes], content_type: str = FORM, limits: BodyLimits = LIMITS, step_s: float = 0.0, **headers: str
+) -> tuple[bytes, dict[str, str]]:
+    """Read a body that arrives in these pieces, `step_s` apart."""
+    messages = iter([{"type": "http.request", "body": piece, "more_body": True} for piece in pieces])
+    now = [0.0]
+
+    async def receive() -> Message:
+        now[0] += step_s
+        return next(messages, {"type": "http.request", "body": b"", "more_body": False})
+
+    given_headers = Headers({"content-type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}})
+    body, sink = Body(given_headers, receive, limits, lambda: now[0]), MemorySink()
+    fields = asyncio.run(read_upload(given_headers, body, ("image/",), sink))
+    return sink.getvalue(), fields
+
+
+@given(
+    data=st.binary(min_size=1, max_size=2000), text=st.text(max_size=50), cuts=st.lists(st.integers(0), max_size=20)
+)
+def test_a_form_reads_the_same_however_it_is_cut(data: bytes, text: str, cuts: list[int]) -> None:
+    if b"\r\n--frontier" in data:
+        return
+    body = form(("top_k", text.encode("utf-8", "replace")), ("file", data))
+    assert read(split(body, cuts)) == (data, {"top_k": text.encode("utf-8", "replace").decode()})
+
+
+@given(data=st.binary(min_size=1, max_size=2000), cuts=st.lists(st.integers(0), max_size=20))
+def test_a_raw_body_reads_the_same_however_it_is_cut(data: bytes, cuts: list[int]) -> None:
+    assert read(split(data, cuts), "image/png") == (data, {})
+
+
+@given(
+    data=st.one_of(
+        st.binary(max_size=300), st.binary(max_size=60).map(lambda tail: form(("file", b"x"))[:-9] + tail)
+    ),
+    cuts=st.lists(st.integers(0), max_size=5),
+)
+def test_any_bytes_are_read_or_refused_in_words(data: bytes, cuts: list[int]) -> None:
+    try:
+        read(split(data, cuts))
+    except RequestError as error:
+        assert error.detail
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        (form(("file", b"a"), ("file", b"b")), "more than one"),
+        (form(("top_k", b"1")), "no part named `file`"),
+        (form(("file", b"")), "empty"),
+        (form(("file", b"a"))[:-4], "closing boundary"),
+        (form(("a", b"1"), ("a", b"2"), ("file", b"x")), "given twice"),
+        (form(("file", b"a"), ("x", b"\xff\xfe")), "UTF-8"),
+        (form(*[(f"f{i}", b"") for i in range(70)]), "more than 64 parts"),
+        (b"--other\r\n", "broken"),
+        (b"", "closing boundary"),
+        (b"--frontier\r\nContent-Type: text/plain\r\n\r\nx\r\n--frontier--\r\n", "no name"),
+    ],
+)
+def test_a_bad_form_is_refused_in_words(body: bytes, words: str) -> None:
+    with pytest.raises(MalformedRequest, match=words):
+        read([body])
+
+
+def test_a_form_needs_a_boundary() -> None:
+    with pytest.raises(MalformedRequest, match="boundary"):
+        read([b"x"], "multipart/form-data")
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "audio/wav", ""])
+def test_other_types_are_refused(content_type: str) -> None:
+    with pytest.raises(UnsupportedMedia, match=r"image/\*"):
+        read([b"x"], content_type)
+
+
+def test_nothing_at_all_is_an_empty_request() -> None:
+    with pytest.raises(MalformedRequest, match="empty"):
+        read([], "")
+
+
+def test_compressed_bodies_are_refused() -> None:
+    with pytest.raises(UnsupportedMedia, match="compressed"):
+        read([b"x"], "image/png", content_encoding="gzip")
+
+
+def test_the_limit_holds_at_the_byte() -> None:
+    assert len(read([bytes(50_000)] * 2, "image/png")[0]) == 100_000
+    with pytest.raises(PayloadTooLarge):
+        read([bytes(50_000)] * 2 + [b"x"], "image/png")
+
+
+def test_a_declared_size_is_refused_before_reading() -> None:
+    def explode() -> Iterator[bytes]:
+        raise AssertionError("it was read")
+        yield b""
+
+    with pytest.raises(PayloadTooLarge):
+        read(explode(), "image/png", content_length="100001")  # type: ignore[arg-type]  # any iterable will do
+
+
+def test_fields_are_limited_too() -> None:
+    with pytest.raises(PayloadTooLarge, match="fields"):
+        read([form(("prompt", bytes(70_000)), ("file", b"x"))])
+
+
+def test_a_slow_body_is_refused_and_a_short_one_has_its_grace() -> None:
+    assert read([b"x"] * 5, "image/png", step_s=1.0)[0] == b"xxxxx"
+    with pytest.raises(RequestTimeout, match="100 bytes per second"):
+        read([b"x"] * 20, "image/png", step_s=1.0)
+
+
+def _read_from(receive: object) -> None:
+    headers = Headers({"content-type": "image/png"})
+    body = Body(headers, receive, BodyLimits(100, 0.01, 0), lambda: 0.0)  # type: ignore[arg-type]  # any coroutine
+    asyncio.run(read_upload(headers, body, ("image/",), MemorySink()))
+
+
+def test_a_silent_body_is_refused() -> None:
+    async def silence() -> Message:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with pytest.raises(RequestTimeout, match="nothing arrived"):
+        _read_from(silence)
+
+
+def test_hanging_up_is_noticed() -> None:
+    async def hang_up() -> Message:
+        return {"type": "http.disconnect"}
+
+    with pytest.raises(ClientGone):
+        _read_from(hang_up)
