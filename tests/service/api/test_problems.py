@@ -41,7 +41,7 @@ def test_the_table_is_what_was_promised() -> None:
     assert {kind.status for kind in KINDS.values()} == PROMISED.keys()
 
 
-@pytest.mark.parametrize("error", _tree(PerceptError), ids=lambda error: error.__name__)
+@pytest.mark.parametrize("error", list(_tree(PerceptError)), ids=lambda error: error.__name__)
 def test_every_error_has_a_row(error: type[PerceptError]) -> None:
     assert error.code in KINDS
     assert error.__doc__
