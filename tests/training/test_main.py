@@ -1,0 +1,45 @@
+"""The command line: one sentence and status 2 for what a person can mend, one object for programs."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from training.__main__ import main
+
+
+def run(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tuple[int, str, str]:
+    """Run a command over an empty store."""
+    status = main([*arguments, "--artifacts", str(root)], {})
+    captured = capsys.readouterr()
+    return status, captured.out, captured.err
+
+
+def test_list_shows_what_can_be_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    status, out, _ = run(capsys, tmp_path, "list", "--json")
+    assert status == 0
+    listed = {each["name"]: each for each in json.loads(out.splitlines()[-1])["models"]}
+    assert listed["efficientnet-lite0"] == {"name": "efficientnet-lite0", "is_exportable": True, "versions": []}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("export", "resnet-50"), "cannot be exported from published weights"),
+        (("export", "efficientnet-lite0", "--weights", "/nowhere/w.pt"), "there is no file"),
+        (("export", "efficientnet-lite0", "--weights", "hub:x"), "hub:ORG/NAME"),
+        (("evaluate", "image", "--data", "."), "efficientnet-lite0"),
+        (("evaluate", "image", "--model", "no-such", "--data", "."), "no-such"),
+    ],
+)
+def test_what_a_person_can_mend_is_one_sentence(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: tuple[str, ...], words: str
+) -> None:
+    status, out, err = run(capsys, tmp_path, *arguments)
+    assert status == 2
+    assert err.startswith("error: ")
+    assert len(err.strip().splitlines()) == 1
+    assert words in err
+    assert not out
