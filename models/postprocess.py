@@ -45,5 +45,6 @@ class Labels:
 
 def top_k(probabilities: NDArray[np.float32], k: int, min_score: float = 0.0) -> list[tuple[int, float]]:
     """The `k` most probable class ids of `[classes]` with their scores, highest first; ties go to the lower id."""
-    order = np.argsort(-probabilities, kind="stable")[:k]
-    return [(int(i), float(probabilities[i])) for i in order if probabilities[i] >= min_score]
+    order = np.argsort(-probabilities, kind="stable")[:k].tolist()
+    scored = [(i, float(probabilities[i])) for i in order]
+    return [(i, score) for i, score in scored if score >= min_score]

@@ -25,7 +25,7 @@ class ApiKey(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     role: Role
-    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$", to_lower=True)]
+    sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 
 class Settings(BaseSettings):
@@ -102,7 +102,7 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         pairs = [item.partition(":") for item in _comma_list(value)]
-        return tuple({"role": role.strip(), "sha256": digest.strip()} for role, _, digest in pairs)
+        return tuple({"role": role.strip(), "sha256": digest.strip().lower()} for role, _, digest in pairs)
 
 
 def _comma_list(text: str) -> tuple[str, ...]:

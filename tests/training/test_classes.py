@@ -12,8 +12,8 @@ from service.settings import read_settings
 from training.classes import GROUPS, read_groups
 from training.errors import DataError
 
-# Taken from the ImageNet-1k class list, in the order of its synsets: the five domestic cats; dogs from the first breed
-# to the last (wolves, dingo, dhole and fox are behind them); birds, which stand in three runs.
+# Taken from the ImageNet-1k class list, in the order of its synsets: the five domestic cats; dogs from the first to
+# the last breed (wolves, dingo, dhole and fox are behind them); birds, which stand in three runs.
 CATS = {281: "tabby", 282: "tiger cat", 283: "Persian cat", 284: "Siamese cat", 285: "Egyptian cat"}
 DOGS = {*range(151, 269)}
 BIRDS = {*range(7, 25), *range(80, 101), *range(127, 147)}

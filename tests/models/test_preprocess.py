@@ -1,0 +1,116 @@
+"""Any stored picture becomes the same square."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
+
+from models.manifest import ImagePreprocessing
+from models.preprocess import draft, fit, to_rgb, upright_size
+
+SPEC = ImagePreprocessing(resize_px=256, crop_px=224)
+_TURNS = {
+    1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE, 6: Image.Transpose.ROTATE_90, 7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}  # fmt: skip
+
+
+def scene(width: int = 400, height: int = 300) -> Image.Image:
+    """Smooth colours that differ in every corner."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return Image.fromarray(np.stack([x, y, (x + y) / 2], axis=2).astype(np.uint8))
+
+
+def reference(image: Image.Image, spec: ImagePreprocessing) -> np.ndarray:
+    """The recipe as it is usually written: resize all, then crop."""
+    scale = spec.resize_px / min(image.size)
+    size = (round(image.width * scale), round(image.height * scale))
+    whole = image.resize(size, Image.Resampling.BICUBIC)
+    left, top = (size[0] - spec.crop_px) // 2, (size[1] - spec.crop_px) // 2
+    return np.asarray(whole.crop((left, top, left + spec.crop_px, top + spec.crop_px)))
+
+
+@given(width=st.integers(100, 700), height=st.integers(100, 700))
+def test_it_is_the_usual_recipe(width: int, height: int) -> None:
+    image = scene(width, height)
+    difference = np.abs(fit(image, SPEC).astype(int) - reference(image, SPEC))
+    assert difference.mean() < 1.5
+
+
+@given(width=st.integers(1, 60), height=st.integers(1, 60))
+def test_any_size_gives_the_square(width: int, height: int) -> None:
+    assert fit(scene(width, height), SPEC).shape == (224, 224, 3)
+
+
+@pytest.mark.parametrize("value", range(1, 9))
+def test_exif_orientation_is_undone(value: int) -> None:
+    turn = _TURNS[value]
+    stored = scene() if turn is None else scene().transpose(turn)
+    exif = Image.Exif()
+    exif[0x0112] = value
+    buffer = io.BytesIO()
+    stored.save(buffer, "PNG", exif=exif)
+    with Image.open(buffer) as image:
+        assert upright_size(image) == (400, 300)
+        np.testing.assert_allclose(fit(image, SPEC).astype(int), fit(scene(), SPEC), atol=3)
+
+
+@pytest.mark.parametrize("value", [0, 9, 65535])
+def test_senseless_orientations_are_upright(value: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = value
+    buffer = io.BytesIO()
+    scene().save(buffer, "PNG", exif=exif)
+    with Image.open(buffer) as image:
+        assert upright_size(image) == (400, 300)
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "YCbCr", "HSV", "LAB", "1", "LA", "I", "I;16", "F", "PA"])
+def test_every_mode_becomes_rgb(mode: str) -> None:
+    grey = Image.new("L", (20, 20), 120)
+    if mode.startswith("I"):
+        image = Image.fromarray(np.full((20, 20), 120 * 257, np.uint16 if ";" in mode else np.int32))
+    elif mode == "F":
+        image = Image.fromarray(np.full((20, 20), 120 / 255, np.float32))
+    else:
+        source = grey.convert("RGB") if mode in ("HSV", "LAB", "PA", "CMYK", "YCbCr") else grey
+        image = source.quantize(4).convert("PA") if mode == "PA" else source.convert(mode)
+    rgb = to_rgb(image)
+    assert rgb.mode == "RGB"
+    if mode not in ("HSV", "LAB", "1"):
+        np.testing.assert_allclose(np.asarray(rgb).astype(int), 120, atol=26 if mode in ("P", "PA") else 3)
+
+
+def test_alpha_lies_over_white() -> None:
+    clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
+    assert np.asarray(to_rgb(clear)).min() == 255
+
+
+def test_a_transparent_palette_lies_over_white() -> None:
+    image = Image.new("P", (4, 4), 0)
+    image.putpalette([0, 0, 0] * 256)
+    image.info["transparency"] = 0
+    assert np.asarray(to_rgb(image)).min() == 255
+
+
+def test_the_input_is_not_changed() -> None:
+    image = scene()
+    before = image.tobytes()
+    fit(image, SPEC)
+    assert image.tobytes() == before
+
+
+def test_a_large_jpeg_is_scaled_while_it_is_decoded_and_looks_the_same() -> None:
+    buffer = io.BytesIO()
+    scene(4000, 3000).save(buffer, "JPEG", quality=95)
+    with Image.open(buffer) as small, Image.open(buffer) as whole:
+        draft(small, SPEC)
+        assert min(small.size) < 3000
+        assert min(small.size) >= 256
+        assert np.abs(fit(small, SPEC).astype(int) - fit(whole, SPEC)).mean() < 2

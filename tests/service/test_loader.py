@@ -1,0 +1,82 @@
+"""Only what replays its golden vectors is served, and what was decided is said."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from pathlib import Path
+
+import pytest
+
+from models.store import Store
+from service.errors import ArtifactRefused
+from service.loader import Loader
+from service.onnx_runner import place
+from service.settings import Settings
+from service.vision.classify import Classified, ImageModel
+from tests.artifacts import picture, publish
+
+
+def load(root: Path, reference: str = "brightness", **settings: str) -> ImageModel:
+    loader = Loader(Store(root), Settings(artifacts=root, **settings), place("cpu"), time.monotonic)  # type: ignore[arg-type]  # values as the environment gives them
+    model = loader.load(reference)
+    assert isinstance(model, ImageModel)
+    return model
+
+
+def test_a_loaded_model_answers(tmp_path: Path) -> None:
+    publish(tmp_path)
+    model = load(tmp_path)
+    model.engine.start()
+
+    async def ask() -> Classified:
+        answer: Classified = await model.engine.result(model.engine.submit(picture(200), 10.0))
+        return answer
+
+    got = asyncio.run(ask())
+    assert model.engine.stop(10.0)
+    assert got.probabilities.tolist() == pytest.approx([55 / 255, 200 / 255], abs=1e-6)
+    assert (got.width, got.height, got.format, got.batch_size) == (10, 10, "PNG", 1)
+
+
+def test_int8_is_taken_where_it_replays(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=1.0)
+    assert load(tmp_path).variant == "int8"
+    assert load(tmp_path, variant="fp32").variant == "fp32"
+
+
+def test_int8_that_does_not_replay_gives_way_to_fp32_and_is_mentioned(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=0.9)
+    model = load(tmp_path)
+    assert model.variant == "fp32"
+    assert "int8 differs from its golden vectors" in " ".join(model.notes)
+
+
+def test_a_variant_that_was_asked_for_by_name_is_refused_where_it_does_not_replay(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=0.9)
+    with pytest.raises(ArtifactRefused, match="brightness@1: int8 differs"):
+        load(tmp_path, variant="int8")
+
+
+def test_a_model_of_which_nothing_replays_is_refused(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=0.5)
+    with pytest.raises(ArtifactRefused, match="brightness@1: fp32 differs"):
+        load(tmp_path)
+
+
+def test_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    publish(tmp_path)
+    with pytest.raises(ArtifactRefused, match="no variant int8, only fp32"):
+        load(tmp_path, variant="int8")
+
+
+def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(ArtifactRefused, match="make models"):
+        load(tmp_path, "nothing")
+
+
+def test_the_operator_may_plan(tmp_path: Path) -> None:
+    publish(tmp_path)
+    plan = load(tmp_path, lanes="3", threads="2").plan
+    assert (plan.lanes, plan.threads) == (3, 2)
+    assert "operator" in plan.reason

@@ -1,0 +1,56 @@
+"""Sessions, and execution providers without false promises."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import pytest
+
+from service.errors import ArtifactRefused, ProviderUnavailable
+from service.onnx_runner import OnnxRunner, place
+from tests.artifacts import brightness_graph
+
+HAS_CUDA = "CUDAExecutionProvider" in onnxruntime.get_available_providers()
+
+
+@pytest.fixture
+def runner(tmp_path: Path) -> OnnxRunner:
+    (tmp_path / "model.onnx").write_bytes(brightness_graph())
+    return OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1)
+
+
+def test_outputs_come_by_name(runner: OnnxRunner) -> None:
+    got = runner.run({"image": np.full((3, 8, 8, 3), 255, np.uint8)})
+    np.testing.assert_allclose(got["probabilities"], [[0, 1]] * 3, atol=1e-6)
+    assert runner.provider == "cpu"
+
+
+def test_one_session_serves_many_threads(runner: OnnxRunner) -> None:
+    def ask(level: int) -> float:
+        image = np.full((1, 8, 8, 3), level, np.uint8)
+        return float(runner.run({"image": image})["probabilities"][0, 1])
+
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(ask, range(256))) == pytest.approx([level / 255 for level in range(256)], abs=1e-6)
+
+
+def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(b"no graph")
+    with pytest.raises(ArtifactRefused, match=r"model\.onnx"):
+        OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1)
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this build of onnxruntime has CUDA")
+def test_a_provider_that_is_not_here_is_refused_in_words() -> None:
+    with pytest.raises(ProviderUnavailable, match=r"PERCEPT_PROVIDERS=cuda cannot be had: .* use auto or cpu"):
+        place("cuda")
+
+
+@pytest.mark.skipif(HAS_CUDA, reason="this build of onnxruntime has CUDA")
+def test_auto_falls_back_and_says_so() -> None:
+    placement = place("auto")
+    assert placement.provider in ("cpu", "openvino")
+    assert placement.provider != "cpu" or "fell back to the CPU" in placement.reason
