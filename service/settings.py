@@ -70,7 +70,7 @@ class Settings(BaseSettings):
     shutdown_timeout_s: float = Field(default=30.0, gt=0)
     """How long running requests may take to end at shutdown."""
     api_keys: Annotated[tuple[ApiKey, ...], NoDecode] = ()
-    """Keys, as a comma list of `role:sha256` with the roles `inference` and `admin`; none means open."""
+    """Keys that may call, a comma list of `role:sha256` with the roles `inference` and `admin`; none means open."""
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins whose pages may call, as a comma list; `*` is any."""
     trusted_proxies: str = ""

