@@ -239,3 +239,20 @@ def test_the_service_imports_without_the_training_half() -> None:
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert done.stdout.strip() == "nothing"
+
+
+def test_onnxruntime_is_imported_only_where_its_telemetry_is_switched_off_before() -> None:
+    """Its library writes files when it is loaded, so a stray import anywhere, tests included, undoes the promise."""
+    importing = {
+        relative(path)
+        for path in sources(*PARTS, "tests")
+        if any(isinstance(node, ast.Import) and node.names[0].name == "onnxruntime" for node in _nodes(path))
+    }
+    assert importing == {"service/onnx_runner.py", "training/export/runtime.py", "benchmarks/peers/plain.py"}
+    for file in importing:
+        code = (ROOT / file).read_text("utf-8")
+        assert code.index('"ORT_DISABLE_TELEMETRY"') < code.index("\nimport onnxruntime")
+
+
+def _nodes(path: Path) -> Iterator[ast.AST]:
+    return ast.walk(ast.parse(path.read_text("utf-8")))
