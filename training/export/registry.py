@@ -12,6 +12,7 @@ from pathlib import Path
 
 from models.store import Artifact
 from training.errors import UsageError
+from training.export import silero
 from training.export.efficientnet_lite import LITE0, LITE2
 from training.export.request import ExportRequest
 
@@ -27,6 +28,7 @@ class Exporter:
 EXPORTERS: dict[str, Exporter] = {
     LITE0.name: Exporter(LITE0.export, LITE0.quantize),
     LITE2.name: Exporter(LITE2.export, LITE2.quantize),
+    silero.NAME: Exporter(silero.export),
 }
 
 

@@ -10,6 +10,7 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must stand before the import below
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,7 @@ _ERROR_SEVERITY = 3
 
 
 class Session:
-    """A graph of one input and one output on the CPU."""
+    """A graph on the CPU; called, it takes its first input and gives its first output."""
 
     def __init__(self, path: Path | bytes, *, threads: int = 0, is_optimised: bool = True) -> None:
         """Open a file or a serialised model; `threads` 0 means as many as there are cores."""
@@ -43,6 +44,10 @@ class Session:
         """The first output for one batch."""
         result: NDArray[np.float32] = self._session.run(self.outputs[:1], {self._input: batch})[0]
         return result
+
+    def named(self, feeds: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
+        """All outputs by name, for a graph of several inputs."""
+        return dict(zip(self.outputs, self._session.run(None, dict(feeds)), strict=True))
 
     def every_output(self, batch: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """All outputs by name for one batch."""
