@@ -38,7 +38,7 @@ def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
-    except (OSError, ValueError, SyntaxError, TypeError, KeyError, IndexError, OverflowError):
+    except Exception:  # Pillow raises many types here, struct.error among them
         return 1  # a broken EXIF block is no reason to refuse a good picture
     return value if value in _UPRIGHT else 1
 

@@ -56,6 +56,40 @@ def test_pixels_are_counted_before_they_are_decoded() -> None:
         DECODER.decode(drawn("PNG", (101, 100)), SPEC)
 
 
+def _with_exif(kind: str, exif: bytes) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (60, 40), "teal").save(buffer, kind, exif=exif)
+    return buffer.getvalue()
+
+
+def _exif() -> bytes:
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F], exif[0x011A] = 6, "maker", 72.0
+    return exif.tobytes()
+
+
+def test_an_exif_block_that_ends_in_its_header_does_not_matter() -> None:
+    picture = DECODER.decode(_with_exif("PNG", b"Exif\0\0MM\0*"), SPEC)
+    assert (picture.width, picture.height) == (60, 40)
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")  # Pillow warns of what is damaged here on purpose
+@given(
+    kind=st.sampled_from(["JPEG", "PNG", "WEBP"]),
+    flips=st.lists(st.tuples(st.integers(6), st.integers(0, 255)), max_size=5),
+    length=st.integers(6, 200),
+)
+def test_a_damaged_exif_block_is_no_reason_to_refuse_a_good_picture(
+    kind: str, flips: list[tuple[int, int]], length: int
+) -> None:
+    exif = bytearray(_exif()[:length])
+    for place, value in flips:
+        exif[place % len(exif)] = value
+    exif[:6] = b"Exif\0\0"
+    picture = DECODER.decode(_with_exif(kind, bytes(exif)), SPEC)
+    assert sorted((picture.width, picture.height)) == [40, 60]
+
+
 @settings(max_examples=300)
 @given(
     kind=st.sampled_from(KINDS),
