@@ -19,11 +19,10 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from models.manifest import FileRef, Manifest
+from models.manifest import NAME_PATTERN, VERSION_PATTERN, FileRef, Manifest
 
 MANIFEST = "manifest.json"
 DEFAULT_ROOT = Path(__file__).parent / "artifacts"
-_VERSION = re.compile(r"^[1-9][0-9]{0,8}$")
 _CHUNK_BYTES = 1 << 20
 
 
@@ -152,7 +151,9 @@ class Store:
         if not folder.is_dir():
             return []
         found = [
-            child.name for child in folder.iterdir() if _VERSION.match(child.name) and (child / MANIFEST).is_file()
+            child.name
+            for child in folder.iterdir()
+            if re.fullmatch(VERSION_PATTERN, child.name) and (child / MANIFEST).is_file()
         ]
         return sorted(found, key=int)
 
@@ -164,7 +165,7 @@ class Store:
             ArtifactDamagedError: its manifest cannot be read.
         """
         name, _, version = reference.partition("@")
-        known = self.versions(name) if _is_plain(name) else []
+        known = self.versions(name) if re.fullmatch(NAME_PATTERN, name) else []
         if not known or (version and version not in known):
             raise ArtifactNotFoundError(f"there is no artifact {reference} in the store")
         return self._read(name, version or known[-1])
@@ -204,7 +205,3 @@ class Store:
         """Stage, let `fill` write the files and describe them, and publish."""
         with self.stage(name) as staging:
             return staging.publish(fill(staging))
-
-
-def _is_plain(name: str) -> bool:
-    return bool(name) and "/" not in name and "\\" not in name and not name.startswith(".")

@@ -29,7 +29,9 @@ def test_ten_comes_after_nine(tmp_path: Path) -> None:
     assert Store(tmp_path).versions("brightness")[-1] == "10"
 
 
-@pytest.mark.parametrize("reference", ["none", "brightness@9", "../brightness", "", ".", "brightness@../1", "a/b"])
+@pytest.mark.parametrize(
+    "reference", ["none", "brightness@9", "../brightness", "", ".", "brightness@../1", "a/b", "x" * 300, "x\0"]
+)
 def test_what_is_not_there_is_not_found(tmp_path: Path, reference: str) -> None:
     publish(tmp_path)
     with pytest.raises(ArtifactNotFoundError):

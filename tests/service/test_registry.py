@@ -64,6 +64,8 @@ def test_a_version_is_part_of_the_name(registry: Registry, reference: str) -> No
         ("idle", "published but not loaded"),
         ("nothing", "there is no model nothing; loaded for image-classification: first@1, second"),
         ("../etc", "there is no model"),
+        ("x" * 300, "there is no model x+; loaded"),
+        ("first@" + "1" * 300, "there is no model first@1+; loaded"),
     ],
 )
 def test_what_is_not_loaded_is_not_found_in_words(registry: Registry, reference: str, words: str) -> None:
