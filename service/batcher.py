@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError
 from typing import Generic
 
 from service.admission import BoundedQueue, Clock, I, Job, O
@@ -62,7 +63,7 @@ class Batcher(Generic[I, O]):
         begun_at = self._clock()
         for job, outcome in zip(batch, self._outcomes(batch), strict=True):
             if isinstance(outcome, Exception):
-                job.future.set_exception(outcome)
+                job.future.set_exception(_plain(outcome))
             else:
                 job.future.set_result(outcome)
         self._queue.note_service((self._clock() - begun_at) / len(batch))
@@ -73,9 +74,18 @@ class Batcher(Generic[I, O]):
             if len(outcomes) == len(batch):
                 return outcomes
             error: Exception = RuntimeError(f"{len(outcomes)} outcomes for {len(batch)} jobs")
-        except Exception as raised:  # whatever it is, it ends this batch and not the lane
-            error = raised
+        except BaseException as raised:  # whatever it is, it ends this batch and not the lane
+            error = _plain(raised)
         if len(batch) == 1:
             return [error]
         _log.warning("a batch of %d failed; running its jobs one by one", len(batch), exc_info=error)
         return [outcome for job in batch for outcome in self._outcomes([job])]
+
+
+def _plain(error: BaseException) -> Exception:
+    """The error itself, or an ordinary one in place of those that threads, futures and coroutines misread."""
+    if isinstance(error, Exception) and not isinstance(error, (StopIteration, CancelledError)):
+        return error
+    plain = RuntimeError(f"the run ended with {type(error).__name__}")
+    plain.__cause__ = error
+    return plain

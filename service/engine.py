@@ -64,9 +64,11 @@ class Engine(Generic[I, O]):
             Exception: whatever the run raised for this job.
         """
         try:
-            async with asyncio.timeout(max(0.0, job.deadline - self._clock())):
+            async with asyncio.timeout(max(0.0, job.deadline - self._clock())) as waiting:
                 return await asyncio.wrap_future(job.future)
         except TimeoutError as error:
+            if not waiting.expired():
+                raise  # the run's own
             raise DeadlineExceeded("the request ran past its deadline; ask for more time or send less") from error
         finally:
             if not job.future.done() or job.future.cancelled():

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from asyncio import CancelledError
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError as Cancelled
 from contextlib import contextmanager
 
 import pytest
@@ -77,6 +79,28 @@ def test_a_lane_survives(error: Exception) -> None:
         bad, good = put(queue, -1), put(queue, 7)
         assert bad.future.exception(PATIENCE_S) is error
         assert good.future.result(PATIENCE_S) == 7
+
+
+@pytest.mark.parametrize(
+    "error", [SystemExit(3), KeyboardInterrupt(), GeneratorExit(), StopIteration(), CancelledError(), Cancelled()]
+)
+def test_what_a_future_or_a_thread_would_misread_is_an_error_like_any_other(error: BaseException) -> None:
+    def run(batch: Work) -> list[int]:
+        if batch[0].input < 0:
+            raise error
+        return [job.input for job in batch]
+
+    with lanes(run, count=1, max_batch=1) as queue:
+        bad, good = put(queue, -1), put(queue, 7)
+        got = bad.future.exception(PATIENCE_S)
+        assert isinstance(got, RuntimeError)
+        assert got.__cause__ is error
+        assert good.future.result(PATIENCE_S) == 7
+
+
+def test_an_outcome_that_a_future_would_misread_is_an_error_too() -> None:
+    with lanes(lambda batch: [StopIteration() for _ in batch], count=1) as queue:
+        assert isinstance(put(queue, 1).future.exception(PATIENCE_S), RuntimeError)
 
 
 def test_too_few_outcomes_are_an_error_and_strand_nobody() -> None:

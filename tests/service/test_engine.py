@@ -73,6 +73,22 @@ def test_a_deadline_ends_the_waiting_and_frees_the_place(engine: Engine[int, int
     assert asyncio.run(_ask(engine, 4)) == 8  # the abandoned run gave its lane back
 
 
+@pytest.mark.parametrize(
+    ("error", "seen"),
+    [(TimeoutError("own"), TimeoutError), (StopIteration(), RuntimeError), (SystemExit(1), RuntimeError)],
+)
+def test_a_fault_of_the_run_is_not_taken_for_the_deadline(error: BaseException, seen: type[Exception]) -> None:
+    def run(batch: Sequence[Job[int, int]]) -> list[int]:
+        raise error
+
+    engine = Engine("test", run, capacity=4, lanes=1, max_batch=1, clock=time.monotonic)
+    engine.start()
+    with pytest.raises(seen) as raised:
+        asyncio.run(_ask(engine, 1))
+    assert not isinstance(raised.value, DeadlineExceeded)
+    assert engine.stop(PATIENCE_S)
+
+
 def test_a_client_that_leaves_while_queued_costs_nothing(engine: Engine[int, int], gate: Gate) -> None:
     async def scene() -> None:
         running = asyncio.ensure_future(_ask(engine, -1))
