@@ -147,15 +147,14 @@ class Store:
 
     def versions(self, name: str) -> list[str]:
         """Complete versions of a model, oldest first; empty where there is none."""
+        return [number for number in self._numbers(name) if (self.root / name / number / MANIFEST).is_file()]
+
+    def _numbers(self, name: str) -> list[str]:
+        """Version numbers that are taken, by complete versions and by half-copied ones, lowest first."""
         folder = self.root / name
         if not folder.is_dir():
             return []
-        found = [
-            child.name
-            for child in folder.iterdir()
-            if re.fullmatch(VERSION_PATTERN, child.name) and (child / MANIFEST).is_file()
-        ]
-        return sorted(found, key=int)
+        return sorted((each.name for each in folder.iterdir() if re.fullmatch(VERSION_PATTERN, each.name)), key=int)
 
     def find(self, reference: str) -> Artifact:
         """The artifact that `name` (its newest version) or `name@version` refers to.
@@ -191,8 +190,8 @@ class Store:
         """A staging folder for the next version of a model; whatever was not published is removed at the end."""
         parent = self.root / name
         parent.mkdir(parents=True, exist_ok=True)
-        known = self.versions(name)
-        version = str(int(known[-1]) + 1 if known else 1)
+        taken = self._numbers(name)
+        version = str(int(taken[-1]) + 1 if taken else 1)
         folder = Path(tempfile.mkdtemp(prefix=f".{version}-", dir=parent))
         staging = Staging(folder, name, version, parent / version)
         try:

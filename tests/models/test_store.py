@@ -58,6 +58,8 @@ def test_a_folder_without_a_manifest_is_no_version(tmp_path: Path) -> None:
     half.mkdir()
     (half / "model.fp32.onnx").write_bytes(b"x")
     assert Store(tmp_path).versions("brightness") == ["1"]
+    assert publish(tmp_path).id == "brightness@3"
+    assert Store(tmp_path).versions("brightness") == ["1", "3"]
 
 
 def test_a_staged_file_that_changed_is_not_published(tmp_path: Path) -> None:
