@@ -6,6 +6,7 @@ scrape asks for them.
 
 from __future__ import annotations
 
+from collections import Counter as Counts
 from collections.abc import Callable, Iterable, Iterator
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -84,15 +85,29 @@ class _Readings(Collector):
         inside = GaugeMetricFamily(
             "percept_in_flight_requests", "Requests uploading, waiting or running.", labels=["model"]
         )
-        for model, waiting, running in self._engines():
-            depth.add_metric([model], waiting)
-            inside.add_metric([model], running)
+        # two versions of a model may be served; a scrape that names a sample twice is not valid
+        waiting: Counts[str] = Counts()
+        running: Counts[str] = Counts()
+        for model, depth_now, inside_now in self._engines():
+            waiting[model] += depth_now
+            running[model] += inside_now
+        for model in waiting:
+            depth.add_metric([model], waiting[model])
+            inside.add_metric([model], running[model])
         yield from (depth, inside)
+        yield from self._model_gauges()
+
+    def _model_gauges(self) -> Iterator[Metric]:
         names = ["model", "version", "variant", "provider"]
         info = GaugeMetricFamily("percept_model_info", "What is loaded, and where it runs.", labels=names)
         ready = GaugeMetricFamily("percept_model_ready", "1 once loaded, verified and warm.", labels=["model"])
-        for labels, is_ready in self._models():
-            ready.add_metric([labels["model"]], float(is_ready))
-            if is_ready:
-                info.add_metric([labels[name] for name in names], 1.0)
+        readings = list(self._models())
+        for model in dict.fromkeys(labels["model"] for labels, _ in readings):
+            ready.add_metric(
+                [model], float(all(is_ready for labels, is_ready in readings if labels["model"] == model))
+            )
+        for loaded in dict.fromkeys(
+            tuple(labels[name] for name in names) for labels, is_ready in readings if is_ready
+        ):
+            info.add_metric(loaded, 1.0)
         yield from (ready, info)

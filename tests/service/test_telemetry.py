@@ -52,3 +52,23 @@ def test_two_applications_do_not_mix_and_leave_nothing_in_the_process() -> None:
     first.rejected.labels("queue_full").inc()
     assert b'reason="queue_full"' not in second.exposition()
     assert len(gc.callbacks) == before
+
+
+def test_two_versions_of_a_model_make_one_sample_of_each_gauge() -> None:
+    telemetry = Telemetry()
+    old = {"model": "m", "version": "1", "variant": "int8", "provider": "cpu"}
+    new = {**old, "version": "2"}
+    telemetry.watch(lambda: [("m", 1, 2), ("m", 3, 4)], lambda: [(old, True), (new, True), (new, True)])
+    samples = [line for line in telemetry.exposition().decode().splitlines() if line.startswith("percept_")]
+    names = [line.rpartition(" ")[0] for line in samples]
+    assert len(set(names)) == len(names)
+    assert 'percept_queue_depth{model="m"} 4.0' in samples
+    assert 'percept_in_flight_requests{model="m"} 6.0' in samples
+    assert sum(name.startswith("percept_model_info") for name in names) == 2
+
+
+def test_a_model_is_ready_once_all_its_versions_are() -> None:
+    telemetry = Telemetry()
+    ready = {"model": "m", "version": "1", "variant": "int8", "provider": "cpu"}
+    telemetry.watch(list, lambda: [(ready, True), ({"model": "m"}, False)])
+    assert 'percept_model_ready{model="m"} 0.0' in telemetry.exposition().decode()
