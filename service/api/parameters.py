@@ -10,6 +10,8 @@ from collections.abc import Iterable, Mapping
 
 from service.errors import InvalidParameter
 
+_DECIMAL_CHARACTERS = frozenset("0123456789.eE+-")  # float() would also take blanks, underscores and other scripts
+
 
 class Parameters:
     """Names and values of one request; reading a value checks it."""
@@ -66,6 +68,8 @@ class Parameters:
 
 def decimal(text: str) -> float | None:
     """A finite number, or None where the text is none."""
+    if not set(text) <= _DECIMAL_CHARACTERS:
+        return None
     try:
         number = float(text)
     except ValueError:

@@ -38,7 +38,9 @@ def test_decimals_are_read(number: float) -> None:
     assert one(repr(number)).number("n", 0.5, 0, 1) == number
 
 
-@pytest.mark.parametrize("text", ["nan", "inf", "1.01", "-0.1", "half", ""])
+@pytest.mark.parametrize(
+    "text", ["nan", "inf", "1.01", "-0.1", "half", "", "0_1", "0._5", " 0.5", "0.5\n", "٠.٥", "1e999", "--1", "0x1"]
+)
 def test_what_is_no_fraction_is_refused(text: str) -> None:
     with pytest.raises(InvalidParameter):
         one(text).number("n", 0.5, 0, 1)
