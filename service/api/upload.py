@@ -21,6 +21,7 @@ from service.errors import ClientGone, MalformedRequest, PayloadTooLarge, Reques
 FILE = "file"
 _MAX_FIELD_BYTES = 64 << 10  # all fields of a form together
 _MAX_PARTS = 64
+_MAX_SIZE_DIGITS = 18  # of a declared size: below an exabyte
 _RATE_GRACE_S = 10.0
 _SEND_ONE = "send one image or recording as the part `file` of multipart/form-data, or as the body itself"
 
@@ -109,8 +110,12 @@ class Body:
         if self._headers.get("content-encoding", "identity").lower() != "identity":
             raise UnsupportedMedia("compressed bodies are not read; send the file as it is, without Content-Encoding")
         declared = self._headers.get("content-length", "0")
-        if declared.isascii() and declared.isdigit() and int(declared) > self._limits.max_bytes:
+        if declared.isascii() and declared.isdigit() and self._is_too_large(declared.lstrip("0")):
             raise self._too_large()
+
+    def _is_too_large(self, digits: str) -> bool:
+        # int() refuses numbers of thousands of digits
+        return len(digits) > _MAX_SIZE_DIGITS or int(digits or "0") > self._limits.max_bytes
 
     def _check_rate(self, received: int, elapsed_s: float) -> None:
         floor = self._limits.min_bytes_per_s

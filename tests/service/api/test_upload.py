@@ -138,6 +138,12 @@ def test_a_declared_size_is_refused_before_reading() -> None:
         _read_from(explode, content_length="100001")
 
 
+def test_a_declared_size_of_any_length_is_understood() -> None:
+    with pytest.raises(PayloadTooLarge):
+        read([b"x"], "image/png", content_length="9" * 5000)
+    assert read([b"x"], "image/png", content_length="0" * 5000 + "1")[0] == b"x"
+
+
 def test_fields_are_limited_too() -> None:
     with pytest.raises(PayloadTooLarge, match="fields"):
         read([form(("prompt", bytes(70_000)), ("file", b"x"))])
