@@ -119,8 +119,10 @@ class Loader:
             raise ArtifactRefused(f"{artifact.id}: an image model needs image preprocessing and labels")
         decoder = PictureDecoder(settings.max_image_pixels)
         classifier = Classifier(runner, manifest.preprocessing, decoder, self._clock)
-        _replay_image(artifact, variant, classifier)
+        classes = _replay_image(artifact, variant, classifier)
         labels = Labels.read(artifact.path(manifest.labels))
+        if len(labels.classes) != classes:
+            raise ArtifactRefused(f"{artifact.id}: it has {len(labels.classes)} labels for {classes} classes")
         engine = self._engine(manifest.name, classifier.run, plan)
         return ImageModel(manifest, variant, runner.provider, plan, notes, engine, labels)
 
@@ -135,15 +137,17 @@ class Loader:
         )
 
 
-def _replay_image(artifact: Artifact, variant: str, classifier: Classifier) -> None:
+def _replay_image(artifact: Artifact, variant: str, classifier: Classifier) -> int:
+    """Replay the golden files and vectors; gives the number of classes."""
     golden = Golden.read(artifact.path(artifact.manifest.golden))
     entry = artifact.manifest.variants[variant]
-    if variant not in golden.outputs:
+    if len(golden.outputs.get(variant, ())) == 0:
         raise GoldenMismatch(f"{artifact.id}: no golden outputs for {variant}")
     for index, data in enumerate(golden.media):
         _replay_decoding(f"{artifact.id}: golden picture {index}", data, golden.inputs[index], classifier)
     for pixels, expected in zip(golden.inputs, golden.outputs[variant], strict=True):
         check_golden(artifact.id, variant, entry, classifier.probabilities(pixels[None])[0], expected)
+    return int(golden.outputs[variant].shape[1])
 
 
 def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classifier: Classifier) -> None:

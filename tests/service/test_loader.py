@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from models.store import Store
+from models.manifest import Manifest
+from models.postprocess import Label, Labels
+from models.store import Staging, Store, file_ref
 from service.errors import ArtifactRefused
 from service.loader import Loader
 from service.onnx_runner import place
 from service.settings import Settings
 from service.vision.classify import Classified, ImageModel
-from tests.artifacts import picture, publish
+from tests.artifacts import CLASSES, fill, picture, publish
 
 
 def load(root: Path, reference: str = "brightness", **settings: str) -> ImageModel:
@@ -80,3 +84,56 @@ def test_the_operator_may_plan(tmp_path: Path) -> None:
     plan = load(tmp_path, lanes="3", threads="2").plan
     assert (plan.lanes, plan.threads) == (3, 2)
     assert "operator" in plan.reason
+
+
+def _republish(root: Path, change: Callable[[Path], None]) -> None:
+    """Publish an artifact whose labels or golden vectors were wrong from the start, so that no digest tells."""
+
+    def write(staging: Staging) -> Manifest:
+        manifest = fill("brightness", {"fp32": 1.0})(staging)
+        change(staging.folder)
+        refs = {"labels": file_ref(staging.folder / "labels.json"), "golden": file_ref(staging.folder / "golden.npz")}
+        return manifest.model_copy(update=refs)
+
+    Store(root).build("brightness", write)
+
+
+def _rewrite_golden(**changes: np.ndarray) -> Callable[[Path], None]:
+    def change(folder: Path) -> None:
+        with np.load(folder / "golden.npz") as archive:
+            arrays = {key: archive[key] for key in archive.files} | changes
+        np.savez(folder / "golden.npz", **arrays)
+
+    return change
+
+
+def _label_too_many(folder: Path) -> None:
+    Labels((*CLASSES.classes, Label("grey", None))).write(folder / "labels.json")
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (_label_too_many, "3 labels for 2 classes"),
+        (_rewrite_golden(media_1=np.frombuffer(b"no picture", np.uint8)), "golden picture 1 cannot be decoded"),
+        (_rewrite_golden(media_1=np.frombuffer(picture(90), np.uint8)), "golden picture 1 is decoded differently"),
+        (_rewrite_golden(**{"output.fp32": np.full((2, 2), np.nan, np.float32)}), "fp32 differs"),
+        (_rewrite_golden(**{"output.fp32": np.zeros((2, 3), np.float32)}), "fp32 differs"),
+    ],
+)
+def test_an_artifact_that_was_published_wrong_is_refused(
+    tmp_path: Path, change: Callable[[Path], None], words: str
+) -> None:
+    _republish(tmp_path, change)
+    with pytest.raises(ArtifactRefused, match=words):
+        load(tmp_path)
+
+
+def test_an_artifact_without_golden_vectors_proves_nothing_and_is_refused(tmp_path: Path) -> None:
+    def empty(folder: Path) -> None:
+        none = {"input": np.zeros((0, 8, 8, 3), np.uint8), "output.fp32": np.zeros((0, 2), np.float32)}
+        np.savez(folder / "golden.npz", **none)  # type: ignore[arg-type]  # as above
+
+    _republish(tmp_path, empty)
+    with pytest.raises(ArtifactRefused, match="no golden outputs for fp32"):
+        load(tmp_path)
