@@ -71,4 +71,7 @@ def test_a_model_is_ready_once_all_its_versions_are() -> None:
     telemetry = Telemetry()
     ready = {"model": "m", "version": "1", "variant": "int8", "provider": "cpu"}
     telemetry.watch(list, lambda: [(ready, True), ({"model": "m"}, False)])
-    assert 'percept_model_ready{model="m"} 0.0' in telemetry.exposition().decode()
+    text = telemetry.exposition().decode()
+    assert [line for line in text.splitlines() if line.startswith("percept_model_ready{")] == [
+        'percept_model_ready{model="m"} 0.0'
+    ]
