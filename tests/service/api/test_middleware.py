@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from service.admission import Job
 from service.api.middleware import RequestScope
 from service.telemetry import Telemetry
 
@@ -92,3 +93,97 @@ def test_without_a_body_nothing_is_read_and_the_connection_stays() -> None:
 def test_requests_are_counted_by_route_model_and_status() -> None:
     _, _, telemetry = exchange(hello)
     assert b'percept_requests_total{model="",route="unmatched",status="200"} 1.0' in telemetry.exposition()
+
+
+def test_a_bug_after_the_answer_began_adds_nothing_to_it() -> None:
+    async def half(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise KeyError("late")
+
+    sent, _, telemetry = exchange(half)
+    assert [each["type"] for each in sent] == ["http.response.start"]
+    assert b'percept_rejected_total{reason="internal_error"} 1.0' in telemetry.exposition()
+
+
+@pytest.mark.parametrize(
+    ("started_at", "is_submitted", "stage"),
+    [(None, False, "reading"), (None, True, "queued"), (2.0, True, "running")],
+)
+def test_clients_that_hang_up_are_counted_by_stage(started_at: float | None, is_submitted: bool, stage: str) -> None:
+    async def gone(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["problem_code"] = "client_gone"
+        if is_submitted:
+            scope["state"]["job"] = Job[str, str]("photo", 1.0, 9.0, started_at=started_at)
+        await hello(scope, receive, send)
+
+    text = exchange(gone)[2].exposition()
+    assert f'percept_cancelled_total{{stage="{stage}"}} 1.0'.encode() in text
+    assert b"percept_rejected_total{" not in text
+
+
+def test_stages_come_before_the_total() -> None:
+    async def staged(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"]["timing_ms"] = {"queue": 0.12, "decode": 3.0}
+        await hello(scope, receive, send)
+
+    timing = sent_headers(exchange(staged)[0])["server-timing"]
+    assert timing == "queue;dur=0.1, decode;dur=3.0, total;dur=0.0"
+
+
+def test_one_requests_state_does_not_leak_into_the_next() -> None:
+    seen: list[dict[str, Any]] = []
+    shared: dict[str, Any] = {"of": "the lifespan"}
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(dict(scope["state"]))
+        scope["state"]["model"] = "m"
+
+    async def nothing() -> Message:
+        raise AssertionError
+
+    async def ignore(message: Message) -> None:
+        pass
+
+    layer = RequestScope(note, Telemetry(), lambda: 1.0)
+    for _ in range(2):
+        scope = {"type": "http", "method": "GET", "path": "/", "headers": [], "state": shared}
+        asyncio.run(layer(scope, nothing, ignore))
+    assert shared == {"of": "the lifespan"}
+    assert all(each["of"] == "the lifespan" and "model" not in each for each in seen)
+    assert seen[0]["request_id"] != seen[1]["request_id"]
+
+
+def test_a_client_that_hangs_up_ends_the_draining() -> None:
+    messages: list[Message] = [
+        {"type": "http.request", "body": b"a", "more_body": True},
+        {"type": "http.disconnect"},
+    ]
+    sent: list[Message] = []
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    async def send(message: Message) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": [(b"content-length", b"9")]}
+    asyncio.run(RequestScope(hello, Telemetry(), lambda: 1.0)(scope, receive, send))
+    assert messages == []
+    assert [each.get("body") for each in sent] == [None, b"hello", b""]
+
+
+def test_other_traffic_passes_untouched() -> None:
+    seen: list[Scope] = []
+
+    async def note(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+
+    async def nothing() -> Message:
+        raise AssertionError
+
+    async def ignore(message: Message) -> None:
+        pass
+
+    lifespan = {"type": "lifespan"}
+    asyncio.run(RequestScope(note, Telemetry(), lambda: 1.0)(lifespan, nothing, ignore))
+    assert seen == [{"type": "lifespan"}]
