@@ -114,3 +114,42 @@ def test_a_large_jpeg_is_scaled_while_it_is_decoded_and_looks_the_same() -> None
         assert min(small.size) < 3000
         assert min(small.size) >= 256
         assert np.abs(fit(small, SPEC).astype(int) - fit(whole, SPEC)).mean() < 2
+
+
+@pytest.mark.parametrize("size", [(20_000, 300), (300, 20_000)])
+def test_of_a_strip_only_the_middle_is_looked_at(size: tuple[int, int]) -> None:
+    middle, far = scene(600, 600), Image.new("RGB", size, "red")
+    far.paste(middle, ((size[0] - 600) // 2, (size[1] - 600) // 2))
+    other = Image.new("RGB", size, "blue")
+    other.paste(middle, ((size[0] - 600) // 2, (size[1] - 600) // 2))
+    np.testing.assert_array_equal(fit(far, SPEC), fit(other, SPEC))
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "nearest"])
+def test_a_plain_colour_stays_what_it_is(interpolation: str) -> None:
+    spec = ImagePreprocessing.model_validate({"resize_px": 40, "crop_px": 32, "interpolation": interpolation})
+    square = fit(Image.new("RGB", (123, 77), (10, 200, 30)), spec)
+    assert np.unique(square.reshape(-1, 3), axis=0).tolist() == [[10, 200, 30]]
+
+
+def test_16_bits_are_scaled_and_not_cut() -> None:
+    ramp = np.linspace(0, 65535, 256).astype(np.uint16).reshape(16, 16)
+    for order in ("<u2", ">u2"):
+        grey = np.asarray(to_rgb(Image.fromarray(ramp.astype(order))))[..., 0]
+        np.testing.assert_allclose(grey, ramp / 257, atol=0.51)
+
+
+def test_floats_that_are_no_numbers_become_black_or_white() -> None:
+    image = Image.fromarray(np.array([[np.nan, np.inf, -np.inf, 0.5]], np.float32))
+    assert np.asarray(to_rgb(image))[0, 0].tolist() == [0, 0, 0]
+    assert np.asarray(to_rgb(image))[0, 1].tolist() == [255, 255, 255]
+
+
+def test_half_clear_is_half_white() -> None:
+    assert np.asarray(to_rgb(Image.new("RGBA", (2, 2), (0, 0, 0, 128))))[0, 0].tolist() == [127, 127, 127]
+
+
+def test_other_formats_are_not_drafted() -> None:
+    image = scene(1200, 900)
+    draft(image, SPEC)
+    assert image.size == (1200, 900)

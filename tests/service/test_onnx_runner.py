@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from service.errors import ArtifactRefused, ProviderUnavailable
-from service.onnx_runner import OnnxRunner, place
+from service.onnx_runner import _IDENTITY, OnnxRunner, place
 from tests.artifacts import brightness_graph
 
 HAS_CUDA = place("auto").provider == "cuda"
@@ -53,3 +53,21 @@ def test_auto_falls_back_and_says_so() -> None:
     placement = place("auto")
     assert placement.provider in ("cpu", "openvino")
     assert placement.provider != "cpu" or "fell back to the CPU" in placement.reason
+
+
+def test_one_at_a_time_equals_all_at_once(runner: OnnxRunner) -> None:
+    images = np.random.default_rng(7).integers(0, 256, (9, 8, 8, 3), np.uint8)
+    together = runner.run({"image": images})["probabilities"]
+    alone = [runner.run({"image": image[None]})["probabilities"][0] for image in images]
+    np.testing.assert_allclose(together, alone, atol=1e-6)
+
+
+def test_the_graph_that_tries_providers_is_a_graph(tmp_path: Path) -> None:
+    # only machines with an accelerator would notice otherwise: there it would read as "does not start"
+    (tmp_path / "identity.onnx").write_bytes(_IDENTITY)
+    got = OnnxRunner(tmp_path / "identity.onnx", place("cpu"), threads=1).run({"x": np.array([3], np.float32)})
+    assert got["y"].tolist() == [3.0]
+
+
+def test_the_processor_is_there_when_asked_for() -> None:
+    assert (place("cpu").provider, place("cpu").reason) == ("cpu", "asked for")

@@ -176,3 +176,80 @@ def test_hanging_up_is_noticed() -> None:
 
     with pytest.raises(ClientGone):
         _read_from(hang_up)
+
+
+_OPTIONS = [
+    "; ",
+    ";",
+    "=",
+    '"',
+    "\\",
+    "*",
+    "*0*",
+    "''",
+    "utf-8''",
+    "bogus''",
+    "%ff",
+    "filename",
+    "a",
+    "ä",
+    "(",
+    "\t",
+    "name*",
+]
+
+
+@given(st.lists(st.sampled_from(_OPTIONS), max_size=12).map("".join))
+def test_file_names_are_ignored_however_they_are_dressed(name: str) -> None:
+    quoted = name.replace("\\", "\\\\").replace('"', '\\"').encode()
+    head = b'--frontier\r\nContent-Disposition: form-data; name="file"; filename="' + quoted + b'"\r\n'
+    assert read([head + b"Content-Type: text/x-lie\r\n\r\nphoto\r\n--frontier--\r\n"])[0] == b"photo"
+
+
+@given(st.lists(st.sampled_from(_OPTIONS), max_size=12).map("".join))
+def test_any_header_of_a_part_is_read_or_refused_in_words(options: str) -> None:
+    head = f'--frontier\r\nContent-Disposition: form-data; name="file"{options}\r\n\r\n'.encode()
+    try:
+        read([head + b"photo\r\n--frontier--\r\n"])
+    except RequestError as error:
+        assert error.detail
+
+
+@given(st.lists(st.sampled_from([*_OPTIONS, "boundary", "frontier", "image/"]), max_size=12).map("".join))
+def test_any_content_type_is_read_or_refused_in_words(options: str) -> None:
+    for kind in ("multipart/form-data;", ""):
+        try:
+            read([form(("file", b"x"))], kind + options.replace("ä", "\xe4"))
+        except RequestError as error:
+            assert error.detail
+
+
+@given(data=st.binary(max_size=300), limit=st.integers(0, 300), cuts=st.lists(st.integers(0), max_size=5))
+def test_the_limit_holds_however_the_body_is_cut(data: bytes, limit: int, cuts: list[int]) -> None:
+    limits = BodyLimits(limit, 5.0, 0)
+    if len(data) > limit:
+        with pytest.raises(PayloadTooLarge):
+            read(split(data, cuts), "image/png", limits)
+    elif data:
+        assert read(split(data, cuts), "image/png", limits)[0] == data
+
+
+def test_reading_stops_at_the_first_byte_too_many() -> None:
+    asked: list[int] = []
+
+    async def endless() -> Message:
+        asked.append(1)
+        return {"type": "http.request", "body": bytes(60), "more_body": True}
+
+    with pytest.raises(PayloadTooLarge):
+        _read_from(endless)
+    assert len(asked) == 2
+
+
+def test_a_boundary_that_is_too_long_is_refused_in_words() -> None:
+    with pytest.raises(MalformedRequest, match="boundary"):
+        read([b"x"], "multipart/form-data; boundary=" + "x" * 5000)
+
+
+def test_a_declared_size_that_is_no_number_is_counted_instead() -> None:
+    assert read([b"x"], "image/png", content_length="many")[0] == b"x"
