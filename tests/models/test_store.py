@@ -128,3 +128,7 @@ def test_only_what_a_variant_needs_is_verified(tmp_path: Path) -> None:
     artifact.verify("fp32")
     with pytest.raises(ArtifactDamagedError, match=r"model\.int8\.onnx is missing"):
         artifact.verify()
+
+
+def test_another_user_may_serve_what_this_one_published(tmp_path: Path) -> None:
+    assert publish(tmp_path).folder.stat().st_mode & 0o777 == 0o755

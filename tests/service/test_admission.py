@@ -123,3 +123,12 @@ def test_a_waiting_lane_is_woken_by_work_and_by_the_end() -> None:
     waiting.close()
     lane.join(10)
     assert taken == [[job]]
+
+
+def test_the_rate_is_a_running_mean() -> None:
+    places = queue(capacity=1, lanes=1)
+    places.note_service(10.0)
+    places.note_service(20.0)
+    with places.permit(), pytest.raises(QueueFull) as refusal, places.permit():
+        pass
+    assert refusal.value.retry_after_s == pytest.approx(12.0 / 2)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from service.admission import BoundedQueue, Job
 from service.batcher import Batcher, Run
+from service.errors import QueueFull
 
 PATIENCE_S = 10.0
 Work = Sequence[Job[int, int]]
@@ -129,3 +130,24 @@ def test_what_waits_is_finished_at_the_end() -> None:
     with lanes(lambda batch: [job.input for job in batch], count=1) as queue:
         jobs = [put(queue, row) for row in range(20)]
     assert [job.future.result(0) for job in jobs] == list(range(20))
+
+
+def test_the_rate_is_measured_by_the_job_and_not_by_the_batch() -> None:
+    now = [0.0]
+
+    def run(batch: Work) -> list[int]:
+        now[0] += 40.0
+        return [job.input for job in batch]
+
+    queue: BoundedQueue[int, int] = BoundedQueue(1, 1, lambda: now[0])
+    jobs = [queue.put(row, 100.0) for row in range(4)]
+    batcher = Batcher(queue, run, lanes=1, max_batch=4, clock=lambda: now[0], name="test")
+    batcher.start()
+    assert [job.future.result(PATIENCE_S) for job in jobs] == [0, 1, 2, 3]
+    last = queue.put(4, 100.0)  # begun only after the first batch was accounted for
+    last.future.result(PATIENCE_S)
+    with queue.permit(), pytest.raises(QueueFull) as refusal, queue.permit():
+        pass
+    # 40 s by 4 jobs, then perhaps already 40 s by one: 10 s or the running mean of 10 s and 40 s, halved
+    assert refusal.value.retry_after_s in (5.0, 8.0)
+    batcher.stop(PATIENCE_S)

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -15,7 +16,7 @@ from models.postprocess import Label, Labels
 from models.store import Staging, Store, file_ref
 from service.errors import ArtifactRefused
 from service.loader import Loader
-from service.onnx_runner import place
+from service.onnx_runner import Placement, place
 from service.settings import Settings
 from service.vision.classify import Classified, ImageModel
 from tests.artifacts import CLASSES, fill, picture, publish
@@ -137,3 +138,26 @@ def test_an_artifact_without_golden_vectors_proves_nothing_and_is_refused(tmp_pa
     _republish(tmp_path, empty)
     with pytest.raises(ArtifactRefused, match="no golden outputs for fp32"):
         load(tmp_path)
+
+
+def test_a_file_that_changed_since_is_refused(tmp_path: Path) -> None:
+    card = publish(tmp_path).folder / "model-card.md"
+    card.write_text("brightnezz", "utf-8")
+    with pytest.raises(ArtifactRefused, match=r"sha256 of model-card\.md"):
+        load(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore:Specified provider:UserWarning")  # there is none in this build
+def test_a_gpu_takes_fp32(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=1.0)
+    placement = Placement("cuda", "cuda", "asked for")
+    model = Loader(Store(tmp_path), Settings(artifacts=tmp_path), placement, time.monotonic).load("brightness")
+    assert model.variant == "fp32"
+
+
+@pytest.mark.parametrize(("requested", "notes"), [("auto", ("no GPU",)), ("cpu", ())])
+def test_a_fallback_is_mentioned(tmp_path: Path, requested: Literal["auto", "cpu"], notes: tuple[str, ...]) -> None:
+    publish(tmp_path)
+    placement = Placement("cpu", requested, "no GPU")
+    loader = Loader(Store(tmp_path), Settings(artifacts=tmp_path), placement, time.monotonic)
+    assert loader.load("brightness").notes == notes

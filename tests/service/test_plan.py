@@ -30,3 +30,14 @@ def test_one_lane_a_processor() -> None:
 def test_wider_runs_leave_fewer_lanes() -> None:
     assert plan_images(4, "cpu", None, 2).lanes == 2
     assert plan_images(1, "cpu", None, 2).lanes == 1
+
+
+def test_a_part_of_a_processor_counts_as_one(tmp_path: Path) -> None:
+    (tmp_path / "cpu.max").write_text("150000 100000", "ascii")
+    assert usable_processors(tmp_path / "cpu.max") == min(2, usable_processors(tmp_path / "none"))
+
+
+def test_the_operators_wishes_stand() -> None:
+    plan = plan_images(4, "cuda", 3, 2)
+    assert (plan.lanes, plan.threads) == (3, 2)
+    assert plan.reason == "set by the operator; runs on cuda"

@@ -87,3 +87,16 @@ def test_an_unexpected_failure_is_ours_and_says_nothing_of_the_inside(tmp_path: 
     registry = Registry(["x"], Store(tmp_path), explode)
     registry.load_all()
     assert registry.why_not_ready() == "x: an internal error, described in the log"
+
+
+def test_nothing_more_is_loaded_after_the_end(tmp_path: Path) -> None:
+    asked: list[str] = []
+
+    def load(reference: str) -> ServedModel:
+        asked.append(reference)
+        made.stop(0.0)
+        raise NotReady("no")
+
+    made = Registry(["a", "b"], Store(tmp_path), load)
+    made.load_all()
+    assert asked == ["a"]

@@ -11,10 +11,18 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
+from models.manifest import Calibration, Manifest
+from models.store import Staging, Store
 from service.app import create_app
 from service.settings import Settings
-from tests.artifacts import picture, publish
+from tests.artifacts import fill, picture, publish
 from tests.pictures import CLOCK
+
+
+def _calibrated(staging: Staging) -> Manifest:
+    manifest = fill("calibrated", {"fp32": 1.0})(staging)
+    calibration = Calibration(temperature=1.0, confident_score=0.7, data="none", ece=0.0)
+    return manifest.model_copy(update={"calibration": calibration})
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +30,8 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     root: Path = tmp_path_factory.mktemp("store")
     publish(root)
     publish(root, "idle")
-    made = create_app(Settings(artifacts=root, models=("brightness",), max_timeout_s=60.0))
+    Store(root).build("calibrated", _calibrated)
+    made = create_app(Settings(artifacts=root, models=("brightness", "calibrated"), max_timeout_s=60.0))
     made.state.services.registry.load_all()
     yield made
     made.state.services.registry.stop(10.0)
@@ -133,5 +142,16 @@ def test_neighbours_keep_their_own_answers(app: FastAPI) -> None:
 def test_nothing_stays_inside(app: FastAPI) -> None:
     ask(app, files={"file": CLOCK.read_bytes()})
     ask(app, content=b"", headers={"Content-Type": "image/png"})
-    (model,) = app.state.services.registry.ready()
-    assert (model.engine.in_flight, model.engine.queue_depth) == (0, 0)
+    for model in app.state.services.registry.ready():
+        assert (model.engine.in_flight, model.engine.queue_depth) == (0, 0)
+
+
+@pytest.mark.parametrize(("level", "is_confident"), [(255, True), (200, True), (150, False), (0, True)])
+def test_a_calibrated_model_says_whether_to_believe_it(app: FastAPI, level: int, is_confident: bool) -> None:
+    answer = ask(app, files={"file": picture(level)}, params={"model": "calibrated"})
+    assert answer.json()["confident"] is is_confident
+
+
+def test_groups_keep_to_the_least_score_too(app: FastAPI) -> None:
+    assert ask(app, files={"file": picture(200)}, params={"min_score": "0.9"}).json()["groups"] == []
+    assert ask(app, files={"file": picture(0)}).json()["groups"] == []

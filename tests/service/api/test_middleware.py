@@ -187,3 +187,9 @@ def test_other_traffic_passes_untouched() -> None:
     lifespan = {"type": "lifespan"}
     asyncio.run(RequestScope(note, Telemetry(), lambda: 1.0)(lifespan, nothing, ignore))
     assert seen == [{"type": "lifespan"}]
+
+
+def test_a_body_of_unknown_length_is_drained_too() -> None:
+    sent, left, _ = exchange(hello, [b"a"], transfer_encoding="chunked")
+    assert left == []
+    assert sent_headers(sent)["connection"] == "close"

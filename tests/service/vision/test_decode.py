@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import struct
+import zlib
 
 import numpy as np
 import pytest
@@ -105,3 +107,23 @@ def test_damaged_files_never_raise_anything_else(kind: str, flips: list[tuple[in
         assert DECODER.decode(damaged, SPEC).pixels.shape == (32, 32, 3)
     except (UnsupportedMedia, ImageTooLarge, UndecodableImage) as error:
         assert error.detail
+
+
+def test_a_picture_lies_as_a_viewer_sees_it() -> None:
+    picture = DECODER.decode(_with_exif("JPEG", _exif()), SPEC)
+    assert (picture.width, picture.height) == (40, 60)
+
+
+def test_a_multi_picture_jpeg_is_a_jpeg() -> None:
+    buffer = io.BytesIO()
+    plain = Image.new("RGB", (60, 40), "teal")
+    plain.save(buffer, "MPO", save_all=True, append_images=[plain])
+    assert DECODER.decode(buffer.getvalue(), SPEC).format == "JPEG"
+
+
+def test_a_header_that_promises_far_too_much_is_refused_in_our_words() -> None:
+    header = b"IHDR" + struct.pack(">IIBBBBB", 50_000, 50_000, 8, 2, 0, 0, 0)
+    data = b"\x89PNG\r\n\x1a\n" + struct.pack(">I", 13) + header + struct.pack(">I", zlib.crc32(header))
+    data += struct.pack(">I", 4) + b"IDAT" + bytes(4) + struct.pack(">I", zlib.crc32(b"IDAT" + bytes(4)))
+    with pytest.raises(ImageTooLarge, match="50000 × 50000"):
+        DECODER.decode(data, SPEC)
