@@ -100,11 +100,11 @@ class OnnxRunner:
         """
         wanted = dict.fromkeys([_PROVIDERS[placement.provider], _PROVIDERS["cpu"]])
         try:
-            self._session = onnxruntime.InferenceSession(str(path), _options(threads), providers=list(wanted))
+            self.session = onnxruntime.InferenceSession(str(path), _options(threads), providers=list(wanted))
         except Exception as error:  # many types again
             raise ArtifactRefused(f"{path.name} is not a graph that onnxruntime can run: {error}") from error
-        self._outputs = [output.name for output in self._session.get_outputs()]
-        self.provider = self._name_of(self._session.get_providers()[0])
+        self._outputs = [output.name for output in self.session.get_outputs()]
+        self.provider = self._name_of(self.session.get_providers()[0])
 
     @staticmethod
     def _name_of(provider: str) -> str:
@@ -112,4 +112,4 @@ class OnnxRunner:
 
     def run(self, feeds: Arrays) -> dict[str, Array]:
         """Run the graph; releases the GIL and may be called from several threads."""
-        return dict(zip(self._outputs, self._session.run(self._outputs, dict(feeds)), strict=True))
+        return dict(zip(self._outputs, self.session.run(self._outputs, dict(feeds)), strict=True))

@@ -93,6 +93,17 @@ class Window:
         """Length in seconds."""
         return len(self.samples) / SPEECH_RATE_HZ
 
+    @property
+    def speech_s(self) -> float:
+        """How much of it was heard as speech, in seconds."""
+        return sum(span.end - span.start for span in self.speech) / SPEECH_RATE_HZ
+
+    def behind(self, seconds: float) -> Window:
+        """What is left of it behind a place."""
+        start = self.start + _samples(seconds)
+        speech = tuple(Span(max(start, span.start), span.end) for span in self.speech if span.end > start)
+        return Window(start, self.samples[start - self.start :], speech)
+
 
 def segment(blocks: Iterable[Samples], runner: Runner, rules: Segmentation | None = None) -> Iterator[Window]:
     """Divide a recording, given as blocks of float32 at 16 kHz, into windows of speech.

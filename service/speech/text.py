@@ -16,7 +16,7 @@ import opencc
 
 ChineseScript = Literal["simplified", "traditional", "as-is"]
 _CONFIGURATIONS = {"simplified": "t2s", "traditional": "s2t"}
-_CHINESE = frozenset({"zh", "yue"})
+CHINESE = frozenset({"zh", "yue"})
 
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 # Han, kana, and the full-width and ideographic punctuation: writing that puts no spaces between words.
@@ -28,7 +28,7 @@ _HALF_WIDTH_MARK = re.compile(rf"(?<=[{_HAN}])(?:[,?!;:]|\.(?![\w.]))[ ]?")
 
 def to_script(text: str, script: ChineseScript, language: str = "zh") -> str:
     """Chinese text in one script; "as-is", and text of another language, come back unchanged."""
-    if script == "as-is" or language not in _CHINESE:
+    if script == "as-is" or language not in CHINESE:
         return text
     return str(_converter(script).convert(text))
 

@@ -42,4 +42,4 @@ class LogMel(nn.Module):
         real, imaginary = spectrum.chunk(2, dim=1)
         mel = torch.matmul(self.filters, real * real + imaginary * imaginary)
         decades = torch.log10(torch.clamp(mel, min=_FLOOR))
-        return (torch.maximum(decades, decades.amax() - _RANGE) + 4.0) / 4.0
+        return (torch.maximum(decades, decades.amax(dim=(0, 1, 2)) - _RANGE) + 4.0) / 4.0

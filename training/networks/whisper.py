@@ -50,7 +50,7 @@ class Attention(nn.Module):
 
     def divided(self, x: Tensor) -> Tensor:
         """`[batch, positions, width]` to `[batch, heads, positions, width / heads]`."""
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return x.reshape(*x.shape[:-1], self.heads, -1).transpose(1, 2)
 
     def forward(self, x: Tensor, keys_values: KeysValues | None = None, *, is_causal: bool = False) -> Tensor:
         """Attend from `[batch, positions, width]` to itself, or to the keys and values of something else."""

@@ -1,0 +1,213 @@
+"""Whisper's way through one window: language, text, doubts, segments.
+
+Source: openai/whisper, `transcribe.py`: a result that repeats itself or that the model does not believe is tried again
+at a higher temperature; a window that sounds empty and reads improbable gives nothing. It knows neither files nor how
+windows were found.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from service.speech.listener import Desk, Logits
+from service.speech.model import Task
+from service.speech.resample import Samples
+from service.speech.rules import Rules, log_softmax
+from service.speech.search import Hypothesis, Search, ShouldStop
+from service.speech.tokenizer import Tokenizer
+
+_TEMPERATURE_STEP = 0.2
+_MAX_PREVIOUS_HEAT = 0.5  # text that was found at a higher temperature is not leant on
+
+
+@dataclass(frozen=True)
+class Guards:
+    """When a result is not believed; the figures are openai/whisper's."""
+
+    max_compression_ratio: float = 2.4
+    min_mean_logprob: float = -1.0
+    max_no_speech: float = 0.6
+    samples: int = 5
+    """Hypotheses drawn at a temperature above 0."""
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """What an artifact says of its model's text: ids that are not written, and lengths in tokens."""
+
+    suppressed: tuple[int, ...]
+    suppressed_first: tuple[int, ...]
+    positions: int = 448
+    """Beginning and text together."""
+    longest: int = 224
+    """Text of one window."""
+    previous: int = 223
+    """Context that is taken from the text before."""
+
+
+@dataclass(frozen=True)
+class Wish:
+    """How one window is to be written."""
+
+    language: str
+    task: Task
+    beam_size: int
+    temperature: float
+    has_timestamps: bool
+    previous: tuple[int, ...]
+    """Tokens of the text that stands before."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Text between two times, in seconds of the window."""
+
+    start_s: float
+    end_s: float
+    tokens: tuple[int, ...]
+    text: str
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was made of one window."""
+
+    hypothesis: Hypothesis
+    text: str
+    temperature: float
+    no_speech: float
+    compression_ratio: float
+
+    @property
+    def is_leant_on(self) -> bool:
+        """Whether the next window may take this text as its context."""
+        return self.temperature <= _MAX_PREVIOUS_HEAT
+
+
+class Whisper:
+    """Reads windows at one lane's desk."""
+
+    def __init__(
+        self, desk: Desk, tokenizer: Tokenizer, decoding: Decoding, guards: Guards, should_stop: ShouldStop
+    ) -> None:
+        self._desk = desk
+        self._tokenizer = tokenizer
+        self._decoding = decoding
+        self._guards = guards
+        self._should_stop = should_stop
+
+    def listen(self, samples: Samples) -> None:
+        """Take a window, float32 `[n]` at 16 kHz, at most 30 s."""
+        self._should_stop()
+        self._desk.listen(samples)
+
+    def language(self, allowed: Sequence[str]) -> tuple[str, float]:
+        """The likeliest language of the window among `allowed` (all, if none are named), and its probability 0…1.
+
+        The probability is among all languages, so a list that leaves the right one out gives a low figure.
+        """
+        ids = self._tokenizer.specials.languages
+        logits = self._desk.begin([self._tokenizer.specials.start])
+        codes = list(ids)
+        probabilities = np.exp(log_softmax(logits[[ids[code] for code in codes]]))
+        by_code: Mapping[str, float] = dict(zip(codes, probabilities.tolist(), strict=True))
+        chosen = max(allowed or codes, key=by_code.__getitem__)
+        return chosen, by_code[chosen]
+
+    def read(self, wish: Wish) -> Reading:
+        """Write the window's text, hotter and hotter until it is believed."""
+        ladder = np.arange(wish.temperature, 1.0 + 1e-6, _TEMPERATURE_STEP).round(1).tolist()
+        readings = []
+        for seed, temperature in enumerate(ladder):
+            reading = self._attempt(wish, temperature, seed)
+            readings.append(reading)
+            if self._is_believed(reading):
+                return reading
+        return max(readings, key=lambda each: self._merit(each))
+
+    def _merit(self, reading: Reading) -> tuple[bool, float]:
+        """Of readings that none is believed the one that does not repeat itself, and then the likeliest."""
+        repeats = reading.compression_ratio > self._guards.max_compression_ratio
+        return not repeats, reading.hypothesis.mean_logprob
+
+    def _is_believed(self, reading: Reading) -> bool:
+        if self.is_silence(reading):
+            return True
+        guards = self._guards
+        return (
+            reading.compression_ratio <= guards.max_compression_ratio
+            and reading.hypothesis.mean_logprob >= guards.min_mean_logprob
+        )
+
+    def is_silence(self, reading: Reading) -> bool:
+        """The model hears no speech and does not believe what it wrote either."""
+        guards = self._guards
+        return reading.no_speech > guards.max_no_speech and reading.hypothesis.mean_logprob < guards.min_mean_logprob
+
+    def _attempt(self, wish: Wish, temperature: float, seed: int) -> Reading:
+        self._should_stop()
+        no_speech, logits, beginning = self._begin(wish)
+        search = self._search(wish, beginning)
+        if temperature > 0:
+            hypothesis = search.sample(self._desk, logits, self._guards.samples, temperature, seed)
+        elif wish.beam_size > 1:
+            hypothesis = search.beam(self._desk, logits, wish.beam_size)
+        else:
+            hypothesis = search.greedy(self._desk, logits)
+        text = self._tokenizer.decode(hypothesis.tokens)
+        return Reading(hypothesis, text, temperature, no_speech, compression_ratio(text))
+
+    def _begin(self, wish: Wish) -> tuple[float, Logits, int]:
+        """Read the beginning: the model's doubt that there is speech, what may follow, and the tokens read."""
+        specials = self._tokenizer.specials
+        context = (*wish.previous[-self._decoding.previous :],) if wish.previous else ()
+        opening = [*([specials.previous, *context] if context else []), specials.start]
+        no_speech = float(np.exp(log_softmax(self._desk.begin(opening))[specials.no_speech]))
+        task = specials.transcribe if wish.task == "transcribe" else specials.translate
+        orders = [specials.languages[wish.language], task]
+        if not wish.has_timestamps:
+            orders.append(specials.no_timestamps)
+        return no_speech, self._desk.go_on(orders), len(opening) + len(orders)
+
+    def _search(self, wish: Wish, beginning: int) -> Search:
+        decoding = self._decoding
+        rules = Rules(
+            self._tokenizer.specials,
+            (*decoding.suppressed, *self._tokenizer.words_of_control()),
+            decoding.suppressed_first,
+            wish.has_timestamps,
+        )
+        return Search(rules, min(decoding.longest, decoding.positions - beginning), self._should_stop)
+
+    def passages(self, tokens: Sequence[int], duration_s: float) -> Iterator[Passage]:
+        """The text between times; text that no time ends goes on to the window's end."""
+        begin_s, held = 0.0, list[int]()
+        for token in tokens:
+            at_s = self._tokenizer.seconds(token)
+            if at_s is None:
+                held.append(token)
+                continue
+            if held:
+                yield self._passage(begin_s, min(at_s, duration_s), held)
+                held = []
+            begin_s = min(at_s, duration_s)
+        if held:
+            yield self._passage(begin_s, duration_s, held)
+
+    def _passage(self, start_s: float, end_s: float, tokens: Sequence[int]) -> Passage:
+        return Passage(start_s, max(start_s, end_s), tuple(tokens), self._tokenizer.decode(tokens).strip())
+
+    def reached_s(self, tokens: Sequence[int]) -> float | None:
+        """How far the text goes, where the model itself says that it stopped before the window's end; else None."""
+        times = [self._tokenizer.seconds(token) for token in tokens[-2:]]
+        return times[0] if len(times) == 2 and None not in times else None
+
+
+def compression_ratio(text: str) -> float:
+    """How many times shorter zlib makes the UTF-8 text; 0 for none."""
+    data = text.encode("utf-8")
+    return len(data) / len(zlib.compress(data)) if data else 0.0
