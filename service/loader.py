@@ -7,53 +7,32 @@ The replay at batch 1 is also the warm-up.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from models.manifest import Manifest, Variant
+from models.manifest import Manifest
 from models.postprocess import Labels
 from models.store import Artifact, Store, StoreError
 from service.admission import Clock
 from service.engine import Engine
 from service.errors import ArtifactRefused, RequestError
+from service.golden import Golden, GoldenMismatch, check_golden
 from service.onnx_runner import OnnxRunner, Placement
-from service.plan import Plan, plan_images, usable_processors
+from service.plan import Plan, plan_images, plan_speech, usable_processors
 from service.registry import ServedModel, refuse
+from service.runner import Runner
 from service.settings import Settings
+from service.speech.decode import AudioLimits
+from service.speech.opening import VOICE, WhisperOpener, beam_size_of, open_voice
+from service.speech.transcribe import WhisperModel
 from service.vision.classify import Classifier, ImageModel
 from service.vision.decode import PictureDecoder
 
 # JPEG decoders of different builds differ by a level or two; a wrong resize or channel order by dozens.
 _MEDIA_MEAN_DIFF = 2.0
-
-
-class GoldenMismatch(ArtifactRefused):
-    """A variant's outputs on this machine are not those that were published with it."""
-
-
-@dataclass(frozen=True)
-class Golden:
-    """`golden.npz`: encoded files `media_<i>`, `input` `[n, …]` and `output.<variant>` `[n, …]`."""
-
-    media: tuple[bytes, ...]
-    inputs: NDArray[Any]
-    outputs: Mapping[str, NDArray[Any]]
-
-    @classmethod
-    def read(cls, path: Path) -> Golden:
-        """Read the file; data only, nothing in it is executed."""
-        with np.load(path, allow_pickle=False) as archive:
-            count = sum(key.startswith("media_") for key in archive.files)
-            media = tuple(archive[f"media_{index}"].tobytes() for index in range(count))
-            outputs = {
-                key.removeprefix("output."): archive[key] for key in archive.files if key.startswith("output.")
-            }
-            return cls(media, archive["input"], outputs)
 
 
 class Loader:
@@ -65,6 +44,8 @@ class Loader:
         self._placement = placement
         self._clock = clock
         self._processors = usable_processors()
+        self._voice: Runner | None = None
+        self._speech_placement = Placement("cpu", placement.requested, "speech graphs run on the CPU")
 
     def load(self, reference: str) -> ServedModel:
         """The model that `name` or `name@version` refers to, verified and warm; its lanes are not started yet.
@@ -79,6 +60,8 @@ class Loader:
         task = artifact.manifest.task
         if task == "image-classification":
             return self._first_that_replays(artifact, self._open_image)
+        if task == "speech-recognition":
+            return self._first_that_replays(artifact, self._open_speech)
         raise ArtifactRefused(f"{artifact.id}: a model for {task} is not served by itself")
 
     def _first_that_replays(
@@ -126,6 +109,44 @@ class Loader:
         engine = self._engine(manifest.name, classifier.run, plan)
         return ImageModel(manifest, variant, runner.provider, plan, notes, engine, labels)
 
+    def _open_speech(self, artifact: Artifact, variant: str, notes: tuple[str, ...]) -> ServedModel:
+        manifest, settings = artifact.manifest, self._settings
+        plan = plan_speech(self._processors, settings.lanes, settings.threads)
+        opener = WhisperOpener(
+            self._voice_detector(),
+            self._speech_placement,
+            plan.threads,
+            AudioLimits(settings.max_audio_s),
+            self._clock,
+        )
+        transcriber, tokenizer = opener.open(artifact, variant)
+        if self._placement.provider != self._speech_placement.provider:
+            notes = (*notes, self._speech_placement.reason)
+        return WhisperModel(
+            manifest,
+            variant,
+            self._speech_placement.provider,
+            plan,
+            notes,
+            self._engine(manifest.name, transcriber.run, plan),
+            languages=tuple(tokenizer.specials.languages),
+            tasks=("transcribe", "translate"),
+            beam_size=beam_size_of(manifest),
+            takes_prompt=True,
+            transcriber=transcriber,
+        )
+
+    def _voice_detector(self) -> Runner:
+        """Shared by all speech models; loaded with the first."""
+        if self._voice is None:
+            try:
+                artifact = self._store.find(VOICE)
+                artifact.verify()
+            except StoreError as error:
+                raise refuse(VOICE, error) from error
+            self._voice = open_voice(artifact, self._speech_placement)
+        return self._voice
+
     def _engine(self, name: str, run: Any, plan: Plan) -> Engine[Any, Any]:
         return Engine(
             name,
@@ -141,13 +162,12 @@ def _replay_image(artifact: Artifact, variant: str, classifier: Classifier) -> i
     """Replay the golden files and vectors; gives the number of classes."""
     golden = Golden.read(artifact.path(artifact.manifest.golden))
     entry = artifact.manifest.variants[variant]
-    if len(golden.outputs.get(variant, ())) == 0:
-        raise GoldenMismatch(f"{artifact.id}: no golden outputs for {variant}")
+    expected_outputs = golden.of(artifact.id, variant)
     for index, data in enumerate(golden.media):
         _replay_decoding(f"{artifact.id}: golden picture {index}", data, golden.inputs[index], classifier)
-    for pixels, expected in zip(golden.inputs, golden.outputs[variant], strict=True):
+    for pixels, expected in zip(golden.inputs, expected_outputs, strict=True):
         check_golden(artifact.id, variant, entry, classifier.probabilities(pixels[None])[0], expected)
-    return int(golden.outputs[variant].shape[1])
+    return int(expected_outputs.shape[1])
 
 
 def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classifier: Classifier) -> None:
@@ -157,17 +177,3 @@ def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classi
         raise ArtifactRefused(f"{name} cannot be decoded on this machine: {error.detail}") from error
     if not float(np.abs(pixels.astype(np.int16) - expected).mean()) <= _MEDIA_MEAN_DIFF:
         raise ArtifactRefused(f"{name} is decoded differently on this machine")
-
-
-def check_golden(artifact_id: str, variant: str, entry: Variant, got: NDArray[Any], expected: NDArray[Any]) -> None:
-    """Compare one output with its golden vector.
-
-    Raises:
-        GoldenMismatch: they differ by more than the variant's tolerance (or are not numbers).
-    """
-    difference = float(np.abs(got - expected).max()) if got.shape == expected.shape else float("inf")
-    if not difference <= entry.golden_tolerance:
-        raise GoldenMismatch(
-            f"{artifact_id}: {variant} differs from its golden vectors by {difference:.2g} on this processor "
-            f"(tolerance {entry.golden_tolerance:.2g})"
-        )

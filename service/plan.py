@@ -12,6 +12,7 @@ import os
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+_SPEECH_LANES = 2
 _CGROUP_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 
@@ -37,6 +38,13 @@ def usable_processors(quota_file: Path = _CGROUP_QUOTA) -> int:
         return max(1, min(affinity, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no cgroup, or "max": no quota
         return affinity
+
+
+def plan_speech(processors: int, lanes: int | None, threads: int | None) -> Plan:
+    """The plan of a speech model on the CPU: two lanes, so that a long recording keeps no short one waiting, both as
+    wide as the machine; where both work, they share it."""
+    why = "set by the operator" if lanes or threads else f"{_SPEECH_LANES} lanes that share {processors} processors"
+    return Plan(lanes or _SPEECH_LANES, threads or processors, 1, f"{why}, one recording at a time each; runs on cpu")
 
 
 def plan_images(processors: int, provider: str, lanes: int | None, threads: int | None) -> Plan:

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Largest body of /classify-image."""
     max_image_pixels: int = Field(default=100_000_000, ge=1)
     """Largest picture, width times height, checked before it is decoded."""
+    max_audio_s: float = Field(default=14_400.0, gt=0)
+    """Longest recording, in seconds, counted while it is decoded."""
     body_idle_timeout_s: float = Field(default=10.0, gt=0)
     """A body of which nothing arrives for this long is refused with 408."""
     min_body_bytes_per_s: int = Field(default=16_384, ge=0)

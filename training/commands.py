@@ -12,7 +12,7 @@ from models.store import Artifact, Store
 from training.data.photos import read_photos
 from training.errors import UsageError
 from training.evaluate import evaluate_image
-from training.export.registry import EXPORTERS, exporter
+from training.export.registry import EXPORTERS, PINNED, exporter
 from training.export.request import ExportRequest
 
 ALL = "all"
@@ -48,7 +48,7 @@ def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_for
     Raises:
         UsageError: a name is unknown, its version is there and nobody said what to do, or weights go with many names.
     """
-    wanted = sorted(EXPORTERS) if ALL in names else list(dict.fromkeys(names))
+    wanted = sorted(PINNED) if ALL in names else list(dict.fromkeys(names))
     if request.weights is not None and len(wanted) != 1:
         raise UsageError("--weights is for one model: name exactly one")
     store = request.store

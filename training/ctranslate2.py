@@ -1,8 +1,8 @@
 """Reads the weights of a CTranslate2 model (`model.bin`, binary version 6) into arrays, without the library.
 
-Format: u32 version, the name of the specification, u32 its revision, u32 count; for each variable its name, u8 rank,
-u32 dimensions, u8 type, u32 bytes, the data; then u32 count of aliases, each two names. A name is u16 length and bytes
-that end with NUL; everything is little-endian. What the variables mean is not known here.
+Format: u32 version, the name of the specification, u32 its revision, u32 count; for each variable its name, u8
+rank, u32 dimensions, u8 type, u32 bytes, the data; then u32 count of aliases, each two names. A name is u16 length
+and bytes that end with NUL; everything is little-endian. What the variables mean is not known here.
 """
 
 from __future__ import annotations

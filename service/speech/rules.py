@@ -52,7 +52,7 @@ class Rules:
         object.__setattr__(self, "_never_first", _indices(self.suppressed_first))
 
     def apply(self, logits: Logits, written: Sequence[Sequence[int]]) -> Logits:
-        """Forbid in `[rows, vocabulary]`, in place, what may not follow each row's tokens; gives log-probabilities."""
+        """Forbid in `[rows, vocabulary]`, in place, what may not follow each row's tokens: log-probabilities."""
         logits[:, self._never] = _NEVER
         for row, tokens in zip(logits, written, strict=True):
             if not tokens:

@@ -11,10 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from service.speech.listener import Desk, Logits
 from service.speech.rules import Rules
 
+Choice = NDArray[np.int64]
+"""A token for each row."""
 ShouldStop = Callable[[], None]
 """Called before each step; raises where the work is wanted no more."""
 
@@ -53,14 +56,14 @@ class Search:
         """The best of `rows` samples at a temperature above 0; the same seed gives the same samples."""
         noise = np.random.default_rng(seed)
 
-        def choose(scores: Logits) -> np.ndarray:
+        def choose(scores: Logits) -> Choice:
             # the highest of log p / T + Gumbel noise is a sample of softmax(log p / T)
-            gumbel = noise.gumbel(size=scores.shape)
-            return np.argmax(scores / temperature + gumbel, axis=-1)
+            chosen: Choice = (scores / temperature + noise.gumbel(size=scores.shape)).argmax(axis=-1)
+            return chosen
 
         return self._write(desk, logits, rows, choose)
 
-    def _write(self, desk: Desk, logits: Logits, rows: int, choose: Callable[[Logits], np.ndarray]) -> Hypothesis:
+    def _write(self, desk: Desk, logits: Logits, rows: int, choose: Callable[[Logits], Choice]) -> Hypothesis:
         """Rows that do not influence each other, until all have ended."""
         end = self.rules.specials.end
         live = [Hypothesis() for _ in range(rows)]

@@ -1,8 +1,8 @@
 """Whisper's vocabulary: text to token ids and back, and the ids that mean something other than text.
 
-The file is the artifact's `tokenizer.json`: `pattern` (how text is divided before pairs of bytes are merged), `tokens`
-(the bytes of every ordinary token, base64, in the order of their ids) and `specials` (name to id). tiktoken does the
-merging. How tokens are chosen is not known here.
+The file is the artifact's `tokenizer.json`: `pattern` (how text is divided before pairs of bytes are merged),
+`tokens` (the bytes of every ordinary token, base64, in the order of their ids) and `specials` (name to id).
+tiktoken does the merging. How tokens are chosen is not known here.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded, decode
 from service.speech.decode import Decoding as MediaDecoding
 from service.speech.listener import Desk, Listener
-from service.speech.model import Options, Recording, Segment, Transcript
+from service.speech.model import Options, Recording, Segment, SpeechModel, Transcript
 from service.speech.segment import Window, segment
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
@@ -187,3 +187,11 @@ class _Session:
             decode_s=decode_s,
             inference_s=self.inference_s,
         )
+
+
+@dataclass(frozen=True)
+class WhisperModel(SpeechModel):
+    """A loaded Whisper."""
+
+    transcriber: WhisperTranscriber | None = None
+    """The same that its engine's lanes run, for whoever has no need of a queue."""

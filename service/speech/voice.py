@@ -14,7 +14,7 @@ from service.speech.resample import Samples
 
 FRAME_SAMPLES = 512
 _CONTEXT_SAMPLES = 64
-_STATE_SHAPE = (1, 1, 128)
+STATE_SHAPE = (1, 1, 128)
 # Faint recordings are raised for the model (never for the recogniser) until their loudest frame so far peaks here.
 _TARGET_PEAK = 0.25
 _MAX_GAIN = 30.0
@@ -29,8 +29,8 @@ class VoiceActivity:
         self._runner = runner
         self._context: Samples = np.zeros(_CONTEXT_SAMPLES, np.float32)
         self._pending = _EMPTY
-        self._hidden: Samples = np.zeros(_STATE_SHAPE, np.float32)
-        self._cell: Samples = np.zeros(_STATE_SHAPE, np.float32)
+        self._hidden: Samples = np.zeros(STATE_SHAPE, np.float32)
+        self._cell: Samples = np.zeros(STATE_SHAPE, np.float32)
         self._peak = np.float32(0)
 
     def push(self, samples: Samples) -> Samples:

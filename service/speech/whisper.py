@@ -1,8 +1,8 @@
 """Whisper's way through one window: language, text, doubts, segments.
 
-Source: openai/whisper, `transcribe.py`: a result that repeats itself or that the model does not believe is tried again
-at a higher temperature; a window that sounds empty and reads improbable gives nothing. It knows neither files nor how
-windows were found.
+Source: openai/whisper, `transcribe.py`: a result that repeats itself or that the model does not believe is tried
+again at a higher temperature; a window that sounds empty and reads improbable gives nothing. It knows neither files
+nor how windows were found.
 """
 
 from __future__ import annotations
@@ -127,7 +127,7 @@ class Whisper:
             readings.append(reading)
             if self._is_believed(reading):
                 return reading
-        return max(readings, key=lambda each: self._merit(each))
+        return max(readings, key=self._merit)
 
     def _merit(self, reading: Reading) -> tuple[bool, float]:
         """Of readings that none is believed the one that does not repeat itself, and then the likeliest."""

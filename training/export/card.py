@@ -5,23 +5,39 @@ from __future__ import annotations
 from models.manifest import Gate, ImagePreprocessing, Manifest, Metric, Variant
 
 FILE = "model-card.md"
+ERROR_RATES = ("wer", "cer")
 
 
 def image_card(manifest: Manifest, limits: str) -> str:
     """The card of an image classifier, as Markdown."""
     spec = manifest.preprocessing
     graph = manifest.graphs["model"]
+    about = f"Image classification: {graph.outputs[0].shape[-1]} classes."
+    used = _input_text(spec) if isinstance(spec, ImagePreprocessing) else ""
+    return _card(manifest, (about, used), _calibration_text(manifest), limits)
+
+
+def speech_card(manifest: Manifest, languages: int, limits: str) -> str:
+    """The card of a speech recogniser, as Markdown."""
+    about = f"Speech recognition in {languages} languages, and translation into English."
+    used = (
+        "Input: mono sound of 16 kHz, at most 30 s to a window; the log-mel spectrogram is inside the encoder graph. "
+        "The decoder graph takes tokens and what the encoder found."
+    )
+    return _card(manifest, (about, used), "", limits)
+
+
+def _card(manifest: Manifest, about: tuple[str, ...], calibration: str, limits: str) -> str:
     parts = [
         f"# {manifest.name}, version {manifest.version}",
-        f"Image classification: {graph.outputs[0].shape[-1]} classes.",
-        _input_text(spec) if isinstance(spec, ImagePreprocessing) else "",
+        *about,
         "## Origin",
         _origin(manifest),
         "## Variants",
         _variants(manifest),
         "## Figures",
         _figures(manifest.metrics),
-        _calibration_text(manifest),
+        calibration,
         "## Limits",
         limits,
     ]
@@ -58,6 +74,8 @@ def _variant_row(name: str, variant: Variant) -> list[str]:
 
 
 def _gate_text(gate: Gate) -> str:
+    if gate.metric in ERROR_RATES:
+        return f"{gate.metric.upper()} {gate.candidate:.1%} on {gate.data}, fp32 {gate.reference:.1%}"
     right, wanted = round(gate.candidate * gate.count), round(gate.reference * gate.count)
     return f"{right} of {gate.count} right on {gate.data}, fp32 {wanted}"
 

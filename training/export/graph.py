@@ -66,7 +66,7 @@ def to_onnx(classifier: PixelClassifier, crop_px: int) -> onnx.ModelProto:
     """
     fused = fuse_norms(copy.deepcopy(classifier).eval())
     example = torch.zeros(_TRACED_BATCH, crop_px, crop_px, 3, dtype=torch.uint8)
-    with _quiet_exporter():
+    with quiet_exporter():
         program = torch.onnx.export(
             fused,
             (example,),
@@ -79,7 +79,9 @@ def to_onnx(classifier: PixelClassifier, crop_px: int) -> onnx.ModelProto:
         )
     if program is None:
         raise ExportError("torch's exporter gave no program")
-    model = _plain(program.model_proto)
+    model = plain(program.model_proto, "classifier")
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    model.graph.output[0].type.tensor_type.shape.dim[0].dim_param = "N"
     if any(node.op_type == "Pad" for node in model.graph.node):
         raise ExportError("the graph still has Pad nodes: padding must lie in each convolution's attributes")
     onnx.checker.check_model(model, full_check=True)
@@ -87,7 +89,7 @@ def to_onnx(classifier: PixelClassifier, crop_px: int) -> onnx.ModelProto:
 
 
 @contextmanager
-def _quiet_exporter() -> Iterator[None]:
+def quiet_exporter() -> Iterator[None]:
     """Torch's exporter warns about its own internals, and about torchvision that nobody needs here."""
     logger = logging.getLogger("torch.onnx._internal.exporter._registration")
     level = logger.level
@@ -95,6 +97,7 @@ def _quiet_exporter() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", message=".*LeafSpec.*", category=FutureWarning)
+            warnings.filterwarnings("ignore", message=".*axes will not be renamed", category=UserWarning)
             yield
     finally:
         logger.setLevel(level)
@@ -111,14 +114,17 @@ def fuse_norms(module: nn.Module) -> nn.Module:
     return module
 
 
-def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
-    """The same graph with names by operator and place, and without stack traces and other metadata."""
+def plain(model: onnx.ModelProto, name: str) -> onnx.ModelProto:
+    """The same graph with names by operator and place, and without stack traces and other metadata.
+
+    Inputs and outputs keep their names.
+    """
     graph = model.graph
     names = _names(graph)
     for node in graph.node:
         node.name = names[node.output[0]]
         node.input[:] = [names.get(each, each) for each in node.input]
-        node.output[:] = [names.get(each, each) for each in node.output]
+        node.output[:] = [names[each] for each in node.output]
         node.doc_string = ""
         del node.metadata_props[:]
     for initializer in graph.initializer:
@@ -127,9 +133,7 @@ def _plain(model: onnx.ModelProto) -> onnx.ModelProto:
     for holder in (graph, *graph.input, *graph.output, *graph.initializer):
         holder.doc_string = ""
         del holder.metadata_props[:]
-    graph.name = "classifier"
-    graph.input[0].type.tensor_type.shape.dim[0].dim_param = "N"
-    graph.output[0].type.tensor_type.shape.dim[0].dim_param = "N"
+    graph.name = name
     return onnx.helper.make_model(
         graph, producer_name="percept", opset_imports=_used_opsets(model), ir_version=model.ir_version
     )
@@ -144,13 +148,14 @@ def _names(graph: onnx.GraphProto) -> dict[str, str]:
     """New names of every tensor but the graph's own inputs and outputs: `conv_7`, `conv_7.weight`, …"""
     names: dict[str, str] = {}
     counts: Counter[str] = Counter()
+    outputs = {each.name for each in graph.output}
     constants = {each.name for each in graph.initializer}
     for node in graph.node:
         kind = node.op_type.lower()
         place = f"{kind}_{counts[kind]}"
         counts[kind] += 1
         for i, output in enumerate(node.output):
-            names[output] = OUTPUT if output == OUTPUT else place + (f".{i}" if i else "")
+            names[output] = output if output in outputs else place + (f".{i}" if i else "")
         for i, name in enumerate(node.input):
             if name in constants and name not in names:
                 names[name] = f"{place}.in{i}"

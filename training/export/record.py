@@ -23,8 +23,10 @@ _KEY_DIGITS = 12
 class Int8Record(Data):
     """How to quantise one model, and whether it was worth it."""
 
-    ranges: dict[str, tuple[float, float]] = Field(description="lowest and highest value of each tensor")
-    ranges_data: str
+    ranges: dict[str, tuple[float, float]] = Field(
+        default_factory=dict, description="lowest and highest value of each tensor, where they must be known before"
+    )
+    ranges_data: str = ""
     gate: Gate
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.store import Artifact
 from training.errors import UsageError
-from training.export import silero
+from training.export import silero, whisper
 from training.export.efficientnet_lite import LITE0, LITE2
 from training.export.request import ExportRequest
 
@@ -23,13 +23,19 @@ class Exporter:
 
     export: Callable[[ExportRequest], Artifact]
     quantize: Callable[[ExportRequest], Path] | None = None
+    is_pinned: bool = True
+    """Whether its weights are known; where not, the user names them."""
 
 
 EXPORTERS: dict[str, Exporter] = {
     LITE0.name: Exporter(LITE0.export, LITE0.quantize),
     LITE2.name: Exporter(LITE2.export, LITE2.quantize),
     silero.NAME: Exporter(silero.export),
+    **{size.name: Exporter(size.export, size.quantize, is_pinned=size.weights is not None) for size in whisper.SIZES},
 }
+
+PINNED = tuple(name for name, each in EXPORTERS.items() if each.is_pinned)
+"""What `all` means: models that need nothing but this package."""
 
 
 def exporter(name: str) -> Exporter:

@@ -1,13 +1,14 @@
 """Whisper's tokenizer, from the files that conversions carry to the one file of an artifact.
 
-`tokenizer.json` (of the tokenizers library) has the ordinary tokens, written in GPT-2's byte alphabet; the special ones
-and the timestamps are the rest of the vocabulary, in a fixed order behind them.
+`tokenizer.json` (of the tokenizers library) has the ordinary tokens, written in GPT-2's byte alphabet; the special
+ones and the timestamps are the rest of the vocabulary, in a fixed order behind them.
 """
 
 from __future__ import annotations
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,13 @@ FILE = "tokenizer.json"
 _PATTERN = r"'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+"
 _TIMESTAMPS = 1501
 _TIMESTAMP_STEP_S = 0.02
+_SPECIAL = re.compile(r"<\|.*\|>")
+_LANGUAGE = re.compile(r"<\|[a-z]{2,3}\|>")
+_BEFORE_LANGUAGES = ("<|endoftext|>", "<|startoftranscript|>")
+_LATER_LANGUAGES = ("<|yue|>",)
+_BEHIND_LANGUAGES = (
+    "<|translate|>", "<|transcribe|>", "<|startoflm|>", "<|startofprev|>", "<|nospeech|>", "<|notimestamps|>",
+)  # fmt: skip
 
 
 def byte_alphabet() -> dict[str, int]:
@@ -30,28 +38,31 @@ def byte_alphabet() -> dict[str, int]:
 def convert(tokenizer: bytes, vocabulary_size: int) -> dict[str, Any]:
     """What the artifact's file holds, from the bytes of the tokenizers library's `tokenizer.json`.
 
+    `vocabulary_size` is the network's: the large sizes know one language more than the file.
+
     Raises:
-        SourceError: it is no such file, or has not as many tokens as the network.
+        SourceError: it is no such file, or the network is not of a multilingual Whisper.
     """
     try:
         content = json.loads(tokenizer)
-        ordinary: Mapping[str, int] = content["model"]["vocab"]
-        specials = {each["content"]: each["id"] for each in content["added_tokens"]}
+        texts = {id_: text for text, id_ in content["model"]["vocab"].items() if not _SPECIAL.fullmatch(text)}
+        added = {each["id"]: each["content"] for each in content["added_tokens"]}
     except (ValueError, KeyError, TypeError) as error:
         raise SourceError(f"this tokenizer.json is not one of the tokenizers library: {error}") from error
-    texts = {id_: text for text, id_ in ordinary.items() if text not in specials}
     alphabet = byte_alphabet()
     tokens = [bytes(alphabet[each] for each in texts[id_]) for id_ in range(len(texts))]
-    specials |= _timestamps(vocabulary_size)
-    if len(tokens) + len(specials) != vocabulary_size:
-        raise SourceError(f"the tokenizer has {len(tokens) + len(specials)} tokens, the network {vocabulary_size}")
-    encoded = [base64.b64encode(each).decode("ascii") for each in tokens]
-    return {"pattern": _PATTERN, "tokens": encoded, "specials": dict(sorted(specials.items(), key=lambda e: e[1]))}
+    languages = [added[id_] for id_ in sorted(added) if _LANGUAGE.fullmatch(added[id_])]
+    for later in ((), _LATER_LANGUAGES):
+        names = [*_BEFORE_LANGUAGES, *languages, *later, *_BEHIND_LANGUAGES, *_timestamps()]
+        if len(tokens) + len(names) == vocabulary_size:
+            encoded = [base64.b64encode(each).decode("ascii") for each in tokens]
+            specials = {name: len(tokens) + place for place, name in enumerate(names)}
+            return {"pattern": _PATTERN, "tokens": encoded, "specials": specials}
+    raise SourceError(f"a network with {vocabulary_size} tokens is not a multilingual Whisper")
 
 
-def _timestamps(vocabulary_size: int) -> dict[str, int]:
-    first = vocabulary_size - _TIMESTAMPS
-    return {f"<|{i * _TIMESTAMP_STEP_S:.2f}|>": first + i for i in range(_TIMESTAMPS)}
+def _timestamps() -> list[str]:
+    return [f"<|{place * _TIMESTAMP_STEP_S:.2f}|>" for place in range(_TIMESTAMPS)]
 
 
 def write(path: Path, content: Mapping[str, Any]) -> None:

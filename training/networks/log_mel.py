@@ -1,8 +1,8 @@
 """The log-mel spectrogram that Whisper hears, as a network layer, so that it can lie inside an exported graph.
 
-Definition (openai/whisper, `audio.py`): Hann window of 400 samples, hop 160, power spectrum, Slaney mel filters, log10
-of at least 1e-10, no value more than 8 below the loudest, then (x + 4) / 4. Filters come from librosa. The short-time
-Fourier transform is a convolution with sines and cosines: every runtime has one, and it is fast.
+Definition (openai/whisper, `audio.py`): Hann window of 400 samples, hop 160, power spectrum, Slaney mel filters,
+log10 of at least 1e-10, no value more than 8 below the loudest, then (x + 4) / 4. Filters come from librosa. The
+short-time Fourier transform is a convolution with sines and cosines: every runtime has one, and it is fast.
 """
 
 from __future__ import annotations

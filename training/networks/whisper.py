@@ -62,6 +62,9 @@ class Attention(nn.Module):
 class Block(nn.Module):
     """Self-attention, attention to the sound (in the decoder), two linear layers; each added to what came in."""
 
+    attn: Attention
+    cross_attn: Attention
+
     def __init__(self, width: int, heads: int, *, has_cross_attention: bool) -> None:
         super().__init__()
         self.attn = Attention(width, heads)

@@ -1,0 +1,132 @@
+"""From a speech artifact and a voice detector to a transcriber whose golden vectors replay on this machine.
+
+The replay is also the warm-up. Which variant is tried, and what is done when one does not replay, is the loader's
+business.
+"""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.manifest import Manifest
+from models.store import Artifact
+from service.admission import Clock
+from service.errors import ArtifactRefused, RequestError
+from service.golden import Golden, GoldenMismatch, check_golden
+from service.onnx_runner import OnnxRunner, Placement
+from service.runner import Runner
+from service.speech.decode import AudioLimits, decode
+from service.speech.desk import WhisperRunner
+from service.speech.listener import Listener
+from service.speech.tokenizer import Tokenizer
+from service.speech.transcribe import WhisperTranscriber
+from service.speech.voice import STATE_SHAPE
+from service.speech.whisper import Decoding
+
+VOICE = "silero-vad"
+_BEGINNING = 4  # golden tokens that are read at once; the others follow one by one
+_MEDIA_MAX_DIFF = 1e-6  # the golden recording needs neither resampling nor a lossy decoder
+
+
+def open_voice(artifact: Artifact, placement: Placement) -> Runner:
+    """The voice detector, checked; it is small, so one thread runs it.
+
+    Raises:
+        ArtifactRefused: it does not replay its golden vectors.
+    """
+    manifest = artifact.manifest
+    (variant,) = manifest.variants
+    entry = manifest.variants[variant]
+    runner = OnnxRunner(artifact.path(entry.files["model"]), placement, threads=1)
+    golden = Golden.read(artifact.path(manifest.golden))
+    state = np.zeros(STATE_SHAPE, np.float32)
+    outputs = runner.run({"input": golden.inputs, "h": state, "c": state})
+    check_golden(artifact.id, variant, entry, outputs["speech_probs"], golden.of(artifact.id, variant))
+    return runner
+
+
+@dataclass(frozen=True)
+class WhisperOpener:
+    """What every variant of a Whisper is opened with."""
+
+    voice: Runner
+    placement: Placement
+    threads: int
+    limits: AudioLimits
+    clock: Clock
+
+    def open(self, artifact: Artifact, variant: str) -> tuple[WhisperTranscriber, Tokenizer]:
+        """One variant, checked and warm.
+
+        Raises:
+            GoldenMismatch: its outputs are not those that were published with it.
+            ArtifactRefused: a file is not what its manifest says.
+        """
+        manifest = artifact.manifest
+        if manifest.preprocessing.kind != "audio" or manifest.tokenizer is None:
+            raise ArtifactRefused(f"{artifact.id}: a speech model needs audio preprocessing and a tokenizer")
+        files = {role: artifact.path(ref) for role, ref in manifest.variants[variant].files.items()}
+        runner = WhisperRunner(files["encoder"], files["decoder"], self.placement, self.threads)
+        _replay(artifact, variant, runner)
+        tokenizer = Tokenizer.read(artifact.path(manifest.tokenizer))
+        transcriber = WhisperTranscriber(
+            runner,
+            self.voice,
+            tokenizer,
+            decoding_of(manifest),
+            beam_size=beam_size_of(manifest),
+            limits=self.limits,
+            clock=self.clock,
+        )
+        return transcriber, tokenizer
+
+
+def decoding_of(manifest: Manifest) -> Decoding:
+    """What the manifest says of decoding."""
+    return Decoding(_ids(manifest, "suppress"), _ids(manifest, "suppress_first"))
+
+
+def beam_size_of(manifest: Manifest) -> int:
+    """The beam that is used where a request names none."""
+    width = manifest.decoding.get("beam_size", 1)
+    if not isinstance(width, int):
+        raise ArtifactRefused(f"{manifest.name}: its beam_size is no whole number")
+    return width
+
+
+def _ids(manifest: Manifest, name: str) -> tuple[int, ...]:
+    value = manifest.decoding.get(name, [])
+    if not isinstance(value, list) or not all(isinstance(each, int) for each in value):
+        raise ArtifactRefused(f"{manifest.name}: its {name} is no list of token ids")
+    return tuple(each for each in value if isinstance(each, int))
+
+
+def _replay(artifact: Artifact, variant: str, listener: Listener) -> None:
+    """Decode the golden recording, listen to it, and follow the golden tokens."""
+    golden = Golden.read(artifact.path(artifact.manifest.golden))
+    expected = golden.of(artifact.id, variant)
+    tokens = golden.others.get("tokens", np.zeros(0, np.int64)).tolist()
+    if len(tokens) - _BEGINNING + 1 != len(expected):
+        raise GoldenMismatch(f"{artifact.id}: its golden tokens do not fit its golden outputs")
+    for data in golden.media:
+        _replay_decoding(artifact, data, golden)
+    desk = listener.desk(1)
+    desk.listen(golden.inputs)
+    entry = artifact.manifest.variants[variant]
+    check_golden(artifact.id, variant, entry, desk.begin(tokens[:_BEGINNING]), expected[0])
+    for place, wanted in enumerate(expected[1:], start=_BEGINNING):
+        check_golden(artifact.id, variant, entry, desk.step([tokens[place]])[0], wanted)
+
+
+def _replay_decoding(artifact: Artifact, data: bytes, golden: Golden) -> None:
+    try:
+        samples = np.concatenate(list(decode(io.BytesIO(data), AudioLimits())))
+    except RequestError as error:
+        raise ArtifactRefused(
+            f"{artifact.id}: its golden recording cannot be decoded on this machine: {error.detail}"
+        ) from error
+    if len(samples) != len(golden.inputs) or not np.abs(samples - golden.inputs).max() <= _MEDIA_MAX_DIFF:
+        raise ArtifactRefused(f"{artifact.id}: its golden recording is decoded differently on this machine")

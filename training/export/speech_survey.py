@@ -1,0 +1,95 @@
+"""What is measured of a Whisper where recordings are at hand: error rates of both variants, and the gate.
+
+int8 may lose at most one point of any rate: WER of the English set and CER of the Mandarin sentences, both at the
+model's default beam, decoded as they are served. The gate that is kept is that of the rate which lost most.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from datetime import UTC, datetime
+from pathlib import Path
+
+from models.manifest import Gate, Metric
+from models.store import Store
+from training.errors import DataError
+from training.evaluate_speech import GroupScore, SpeechReport, evaluate_speech
+from training.export import record, silero, speech
+from training.export.record import Int8Record, Record
+from training.export.request import ExportRequest
+from training.export.speech_model import SpeechModel
+from training.transcribers import Wishes, offline
+
+MARGIN = 0.01
+_GATED = ("speech_en", "speech_zh sentences")
+_NOTE = "beam 5, language given"
+
+
+def quantize(model: SpeechModel, request: ExportRequest) -> Path:
+    """Measure both variants and write the record that later exports reuse.
+
+    Raises:
+        DataError: there is no data folder, or it has no recordings.
+    """
+    if request.data is None:
+        raise DataError("the gate of speech needs recordings with transcripts: give --data, or set PERCEPT_DATA")
+    with tempfile.TemporaryDirectory() as scratch:
+        store = Store(Path(scratch))
+        silero.export(ExportRequest(store, request.cache))
+        speech.export(model, ExportRequest(store, request.cache, records=request.records), is_gated=False)
+        reports = {name: _measured(store, model.name, name, request.data) for name in ("fp32", "int8")}
+    return record.save(request.records, _record(model, reports))
+
+
+def _measured(store: Store, model: str, variant: str, data: Path) -> SpeechReport:
+    with offline(store.root, model, variant, Wishes()) as transcribe:
+        return evaluate_speech(data, transcribe)
+
+
+def _record(model: SpeechModel, reports: dict[str, SpeechReport]) -> Record:
+    metrics = [_metric(group, variant) for variant, report in reports.items() for group in report.groups]
+    return Record(
+        name=model.name,
+        weights_sha256=model.provenance.weights_sha256,
+        date=datetime.now(UTC).date(),
+        int8=Int8Record(gate=judge(reports["fp32"], reports["int8"])),
+        metrics=tuple(metrics),
+    )
+
+
+def _metric(group: GroupScore, variant: str) -> Metric:
+    low, high = group.interval
+    return Metric(
+        metric=group.measure,
+        value=round(group.edits.rate, 4),
+        data=f"eval/{group.group}",
+        count=len(group.clips),
+        variant=variant,
+        note=f"{_NOTE}, normaliser {group.clips[0].clip.normaliser}, 95 % interval {low:.1%} to {high:.1%}",
+    )
+
+
+def judge(reference: SpeechReport, candidate: SpeechReport) -> Gate:
+    """The verdict on the rate that lost most, both measured on the same recordings.
+
+    Raises:
+        DataError: the gated sets are not among the recordings.
+    """
+    pairs = [
+        (before, after)
+        for before in reference.groups
+        for after in candidate.groups
+        if before.group == after.group and before.group in _GATED
+    ]
+    if not pairs:
+        raise DataError(f"the recordings hold none of the sets {', '.join(_GATED)}")
+    before, after = max(pairs, key=lambda pair: pair[1].edits.rate - pair[0].edits.rate)
+    return Gate(
+        metric=before.measure,
+        data=f"eval/{before.group}",
+        count=len(before.clips),
+        reference=round(before.edits.rate, 4),
+        candidate=round(after.edits.rate, 4),
+        margin=MARGIN,
+        is_passed=after.edits.rate <= before.edits.rate + MARGIN,
+    )
