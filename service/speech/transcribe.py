@@ -129,7 +129,7 @@ class _Session:
 
     def _read(self, window: Window) -> Reading:
         self.whisper.listen(window.samples)
-        if not self.language:
+        if not self.segments:  # a language that was found where nothing was said is no finding
             self._choose_language()
         reading = self.whisper.read(self._wish())
         self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()

@@ -1,15 +1,16 @@
 """How likely each 32 ms of a recording is speech, by the Silero model, for audio that arrives in blocks.
 
 The graph takes a run of frames, each led by the end of the frame before it (without these 64 samples the model scores
-speech near zero), and its recurrent state, so any division into blocks gives the same curve. It does not know
-thresholds or windows.
+speech near zero), and its recurrent state, so any division into blocks gives the same curve. A state that has listened
+to hum or noise for long grows deaf to speech in it: after a second without speech it is made anew, from that second.
+It does not know thresholds or windows.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
-from service.runner import Runner
+from service.runner import Array, Runner
 from service.speech.resample import Samples
 
 FRAME_SAMPLES = 512
@@ -18,6 +19,8 @@ STATE_SHAPE = (1, 1, 128)
 # Faint recordings are raised for the model (never for the recogniser) until their loudest frame so far peaks here.
 _TARGET_PEAK = 0.25
 _MAX_GAIN = 30.0
+_GROUP = 31  # frames, a second: how long the detector must hear nothing before its state is made anew
+_QUIET = 0.1  # no frame of the group is likelier than this
 _EMPTY: Samples = np.zeros(0, np.float32)
 
 
@@ -32,6 +35,8 @@ class VoiceActivity:
         self._hidden: Samples = np.zeros(STATE_SHAPE, np.float32)
         self._cell: Samples = np.zeros(STATE_SHAPE, np.float32)
         self._peak = np.float32(0)
+        self._group: list[Samples] = []  # the rows of the second that is being heard
+        self._loudest_voice = 0.0
 
     def push(self, samples: Samples) -> Samples:
         """Probabilities 0…1 of the frames that `samples`, 16 kHz `[n]`, completes: float32 `[frames]`."""
@@ -52,9 +57,31 @@ class VoiceActivity:
         ends = frames[:, -_CONTEXT_SAMPLES:]
         contexts = np.concatenate([self._context[None], ends[:-1]])
         led = np.concatenate([contexts, frames], axis=1) * self._gains(frames)[:, None]
-        outputs = self._runner.run({"input": led, "h": self._hidden, "c": self._cell})
-        self._context, self._hidden, self._cell = ends[-1].copy(), outputs["hn"], outputs["cn"]
-        return np.asarray(outputs["speech_probs"], np.float32).reshape(-1)
+        self._context = ends[-1].copy()
+        curve = []
+        while len(led):
+            room = _GROUP - sum(map(len, self._group))
+            curve.append(self._run_group(led[:room]))
+            led = led[room:]
+        return np.concatenate(curve)
+
+    def _run_group(self, rows: Samples) -> Samples:
+        """Rows that lie within one second of the recording; at its end the state may be made anew."""
+        outputs = self._step(rows)
+        curve = np.asarray(outputs["speech_probs"], np.float32).reshape(-1)
+        self._loudest_voice = max(self._loudest_voice, float(curve.max()))
+        self._group.append(rows.copy())  # not a view that keeps a whole block alive
+        if sum(map(len, self._group)) == _GROUP:
+            if self._loudest_voice < _QUIET:
+                self._hidden = self._cell = np.zeros(STATE_SHAPE, np.float32)
+                self._step(np.concatenate(self._group))
+            self._group, self._loudest_voice = [], 0.0
+        return curve
+
+    def _step(self, rows: Samples) -> dict[str, Array]:
+        outputs = self._runner.run({"input": rows, "h": self._hidden, "c": self._cell})
+        self._hidden, self._cell = outputs["hn"], outputs["cn"]
+        return outputs
 
     def _gains(self, frames: Samples) -> Samples:
         """A factor for each frame, 1…30; it only falls in the course of a recording."""

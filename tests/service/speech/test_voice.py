@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from service.runner import Array, Arrays, FunctionRunner
 from service.speech.resample import Samples
-from service.speech.voice import FRAME_SAMPLES, VoiceActivity
+from service.speech.voice import FRAME_SAMPLES, STATE_SHAPE, VoiceActivity
 
 
 def remembering(feeds: Arrays) -> dict[str, Array]:
@@ -75,3 +75,30 @@ def test_faint_sound_is_raised_within_bounds_and_loud_sound_is_not() -> None:
     for level in (0.001, 0.025, 0.8):
         voice.push(np.full(FRAME_SAMPLES, level, np.float32))
     np.testing.assert_allclose(peaks, [0.03, 0.25, 0.8], rtol=1e-5)
+
+
+def test_a_state_that_heard_nothing_for_a_second_is_made_anew_from_that_second() -> None:
+    """The runner counts what it was given since a fresh state; speech is what it says from then on."""
+    seen: list[tuple[int, bool]] = []
+
+    def listen(feeds: Arrays) -> dict[str, np.ndarray]:
+        is_fresh = not feeds["h"].any()
+        seen.append((len(feeds["input"]), is_fresh))
+        state = np.ones(STATE_SHAPE, np.float32)
+        return {"speech_probs": np.zeros(len(feeds["input"]), np.float32), "hn": state, "cn": state}
+
+    voice = VoiceActivity(FunctionRunner(listen))
+    voice.push(np.full(FRAME_SAMPLES * 40, 0.5, np.float32))
+    assert seen == [(31, True), (31, True), (9, False)]
+
+
+def test_a_state_that_heard_speech_is_kept() -> None:
+    seen: list[bool] = []
+
+    def listen(feeds: Arrays) -> dict[str, np.ndarray]:
+        seen.append(not feeds["h"].any())
+        state = np.ones(STATE_SHAPE, np.float32)
+        return {"speech_probs": np.full(len(feeds["input"]), 0.11, np.float32), "hn": state, "cn": state}
+
+    VoiceActivity(FunctionRunner(listen)).push(np.full(FRAME_SAMPLES * 70, 0.5, np.float32))
+    assert seen == [True, False, False]
