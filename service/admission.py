@@ -31,6 +31,8 @@ class Job(Generic[I, O]):
     enqueued_at: float
     deadline: float
     future: Future[O] = field(default_factory=Future)
+    run_s: float | None = None
+    """Where set, the deadline begins anew with the work, this far ahead, and the work may extend it."""
     started_at: float | None = None
     _abandoned: threading.Event = field(default_factory=threading.Event)
 
@@ -57,7 +59,14 @@ class Job(Generic[I, O]):
             self.future.set_exception(DeadlineExceeded("the request waited past its deadline; try again later"))
             return False
         self.started_at = now
+        if self.run_s is not None:
+            self.deadline = now + self.run_s
         return True
+
+    def extend(self, seconds: float) -> None:
+        """Allow the work more time, as it turns out to be longer; a deadline of the client's own stays."""
+        if self.run_s is not None:
+            self.deadline += seconds
 
 
 class BoundedQueue(Generic[I, O]):
@@ -110,13 +119,13 @@ class BoundedQueue(Generic[I, O]):
         if self._is_closed:
             raise Draining("the service is shutting down; ask another instance", 1.0)
 
-    def put(self, work: I, deadline: float) -> Job[I, O]:
-        """Queue a piece of work; the caller holds a permit, so there is room.
+    def put(self, work: I, deadline: float, run_s: float | None = None) -> Job[I, O]:
+        """Queue a piece of work; the caller holds a permit, so there is room. `run_s` as in `Job`.
 
         Raises:
             Draining: the queue was closed.
         """
-        job: Job[I, O] = Job(work, self._clock(), deadline)
+        job: Job[I, O] = Job(work, self._clock(), deadline, run_s=run_s)
         with self._changed:
             self._refuse_if_closed()
             self._jobs.append(job)

@@ -18,7 +18,7 @@ from fastapi.responses import RedirectResponse
 
 from models.store import Store
 from service.admission import Clock
-from service.api import catalog, classify, health, problems
+from service.api import catalog, classify, health, problems, transcribe
 from service.api.deps import Services
 from service.api.middleware import RequestScope
 from service.loader import Loader
@@ -46,7 +46,7 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
     app = FastAPI(title="Percept", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan)
     app.state.services = services
     app.add_api_route("/", _to_docs, include_in_schema=False)
-    for module in (classify, catalog, health):
+    for module in (classify, transcribe, catalog, health):
         app.include_router(module.router)
     problems.install(app)
     if settings.cors_origins:

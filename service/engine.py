@@ -14,6 +14,8 @@ from service.admission import BoundedQueue, Clock, I, Job, O
 from service.batcher import Batcher, Run
 from service.errors import DeadlineExceeded
 
+_LOOK_AGAIN_S = 1.0
+
 
 class Engine(Generic[I, O]):
     """A bounded queue and its lanes, for one model."""
@@ -48,13 +50,19 @@ class Engine(Generic[I, O]):
         """
         return self._queue.permit()
 
-    def submit(self, work: I, timeout_s: float) -> Job[I, O]:
+    def submit(self, work: I, timeout_s: float, patience_s: float | None = None) -> Job[I, O]:
         """Queue the work; the caller holds a place and then awaits `result`.
+
+        With `patience_s` it may wait so long for a lane, and `timeout_s` counts from there and grows as the work
+        says.
 
         Raises:
             Draining: the engine is being stopped.
         """
-        return self._queue.put(work, self._clock() + timeout_s)
+        now = self._clock()
+        if patience_s is None:
+            return self._queue.put(work, now + timeout_s)
+        return self._queue.put(work, now + patience_s, timeout_s)
 
     async def result(self, job: Job[I, O]) -> O:
         """Wait for the job's output; when the waiting ends without one, the job is dropped or told to stop.
@@ -63,14 +71,16 @@ class Engine(Generic[I, O]):
             DeadlineExceeded: the job's deadline passed.
             Exception: whatever the run raised for this job.
         """
+        waited = asyncio.wrap_future(job.future)
         try:
-            async with asyncio.timeout(max(0.0, job.deadline - self._clock())) as waiting:
-                return await asyncio.wrap_future(job.future)
-        except TimeoutError as error:
-            if not waiting.expired():
-                raise  # the run's own
-            raise DeadlineExceeded("the request ran past its deadline; ask for more time or send less") from error
+            while (left_s := job.deadline - self._clock()) > 0 or waited.done():
+                # a deadline may be moved while it is waited for: at most so long, then it is looked at again
+                await asyncio.wait([waited], timeout=min(max(left_s, 0.0), _LOOK_AGAIN_S))
+                if waited.done():
+                    return waited.result()
+            raise DeadlineExceeded("the request ran past its deadline; ask for more time or send less")
         finally:
+            waited.cancel()
             if not job.future.done() or job.future.cancelled():
                 self._queue.discard(job)
 

@@ -113,11 +113,12 @@ class Loader:
         manifest, settings = artifact.manifest, self._settings
         plan = plan_speech(self._processors, settings.lanes, settings.threads)
         opener = WhisperOpener(
-            self._voice_detector(),
-            self._speech_placement,
-            plan.threads,
-            AudioLimits(settings.max_audio_s),
-            self._clock,
+            voice=self._voice_detector(),
+            placement=self._speech_placement,
+            threads=plan.threads,
+            limits=AudioLimits(settings.max_audio_s),
+            timeout_per_audio_s=settings.timeout_per_audio_s,
+            clock=self._clock,
         )
         transcriber, tokenizer = opener.open(artifact, variant)
         if self._placement.provider != self._speech_placement.provider:

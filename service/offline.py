@@ -70,7 +70,7 @@ def _transcribe(transcriber: WhisperTranscriber, asked: Mapping[str, str]) -> Tr
         beam_size=int(asked["beam_size"]) if "beam_size" in asked else None,
     )
     with Path(asked["path"]).open("rb") as file:
-        return transcriber.transcribe(Recording(file, options), lambda: False)
+        return transcriber.transcribe(Recording(file, options))
 
 
 def _shown(transcript: Transcript) -> dict[str, Any]:

@@ -57,10 +57,14 @@ class Settings(BaseSettings):
     """Deadline of a request that sets none, counted from the end of its upload."""
     max_timeout_s: float = Field(default=14_400.0, gt=0)
     """Longest deadline that `X-Request-Timeout` may ask for."""
+    timeout_per_audio_s: float = Field(default=1.0, ge=0)
+    """Seconds by which the default deadline grows for every second of audio that is decoded."""
     max_image_body_bytes: int = Field(default=32 << 20, ge=1)
     """Largest body of /classify-image."""
     max_image_pixels: int = Field(default=100_000_000, ge=1)
     """Largest picture, width times height, checked before it is decoded."""
+    max_audio_body_bytes: int = Field(default=2 << 30, ge=1)
+    """Largest body of /transcribe."""
     max_audio_s: float = Field(default=14_400.0, gt=0)
     """Longest recording, in seconds, counted while it is decoded."""
     body_idle_timeout_s: float = Field(default=10.0, gt=0)

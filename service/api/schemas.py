@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field
 
 from service.registry import ServedModel
+from service.speech.model import Segment
 
 
 class Answer(BaseModel):
@@ -90,6 +91,93 @@ class ClassifyAnswer(Answer):
     confident: bool | None = None
     image: PictureAnswer
     timing: ImageTiming
+
+
+class SegmentAnswer(Answer):
+    """A stretch of text; times in seconds of the recording."""
+
+    id: int
+    start: float
+    end: float
+    text: str
+    avg_logprob: float
+    no_speech_prob: float
+    compression_ratio: float
+    temperature: float
+
+    @classmethod
+    def of(cls, number: int, segment: Segment) -> SegmentAnswer:
+        """From what the recogniser gave."""
+        return cls(
+            id=number,
+            start=round(segment.start_s, 2),
+            end=round(segment.end_s, 2),
+            text=segment.text,
+            avg_logprob=round(segment.average_logprob, 4),
+            no_speech_prob=round(segment.no_speech_probability, 4),
+            compression_ratio=round(segment.compression_ratio, 3),
+            temperature=segment.temperature,
+        )
+
+
+class AudioTiming(Answer):
+    """Where the time went, in milliseconds; `realtime_factor` is work by length of the recording."""
+
+    queue_ms: float
+    decode_ms: float
+    inference_ms: float
+    total_ms: float
+    realtime_factor: float
+
+
+class TranscribeAnswer(Answer):
+    """The answer of /transcribe; `truncated` is there, and true, where the media ended early.
+
+    `segments` are absent with `timestamps=none`.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "model": {"name": "whisper-base", "version": "1", "variant": "int8"},
+                "task": "transcribe",
+                "language": "zh",
+                "language_probability": 0.98,
+                "duration_s": 1.62,
+                "text": "换一首歌",
+                "segments": [
+                    {
+                        "id": 0,
+                        "start": 0.0,
+                        "end": 1.5,
+                        "text": "换一首歌",
+                        "avg_logprob": -0.21,
+                        "no_speech_prob": 0.01,
+                        "compression_ratio": 0.6,
+                        "temperature": 0.0,
+                    }
+                ],
+                "timing": {
+                    "queue_ms": 0.1,
+                    "decode_ms": 6.2,
+                    "inference_ms": 290.5,
+                    "total_ms": 298.1,
+                    "realtime_factor": 0.18,
+                },
+            }
+        },
+    )
+
+    model: ModelUsed
+    task: str
+    language: str
+    language_probability: float
+    duration_s: float
+    text: str
+    segments: list[SegmentAnswer] = []
+    truncated: bool = False
+    timing: AudioTiming
 
 
 class ProblemAnswer(Answer):

@@ -56,6 +56,7 @@ class WhisperOpener:
     placement: Placement
     threads: int
     limits: AudioLimits
+    timeout_per_audio_s: float
     clock: Clock
 
     def open(self, artifact: Artifact, variant: str) -> tuple[WhisperTranscriber, Tokenizer]:
@@ -79,6 +80,7 @@ class WhisperOpener:
             decoding_of(manifest),
             beam_size=beam_size_of(manifest),
             limits=self.limits,
+            timeout_per_audio_s=self.timeout_per_audio_s,
             clock=self.clock,
         )
         return transcriber, tokenizer

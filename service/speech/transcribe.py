@@ -8,7 +8,7 @@ does not know the web, queues or graphs.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from service.admission import Clock, Job
@@ -18,6 +18,7 @@ from service.speech.decode import AudioLimits, Decoded, decode
 from service.speech.decode import Decoding as MediaDecoding
 from service.speech.listener import Desk, Listener
 from service.speech.model import Options, Recording, Segment, SpeechModel, Transcript
+from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.segment import Window, segment
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
@@ -26,6 +27,19 @@ from service.speech.whisper import Decoding, Guards, Reading, Whisper, Wish
 _MAX_BEAM = 5
 _MIN_REST_S = 1.0  # of speech behind the last time that was written: less is not read again
 _MIN_ADVANCE_S = 0.5  # a reading that reaches less far is not gone on from
+
+
+OnAudio = Callable[[float], None]
+
+
+def _ignore(_: float) -> None:
+    pass
+
+
+def _counted(blocks: Iterable[Samples], on_audio: OnAudio) -> Iterator[Samples]:
+    for block in blocks:
+        on_audio(len(block) / SPEECH_RATE_HZ)
+        yield block
 
 
 class WhisperTranscriber:
@@ -40,6 +54,7 @@ class WhisperTranscriber:
         *,
         beam_size: int,
         limits: AudioLimits,
+        timeout_per_audio_s: float,
         clock: Clock,
     ) -> None:
         self._listener = listener
@@ -48,6 +63,7 @@ class WhisperTranscriber:
         self._decoding = decoding
         self._beam_size = beam_size
         self._limits = limits
+        self._timeout_per_audio_s = timeout_per_audio_s
         self._clock = clock
         self._lane = threading.local()
 
@@ -57,12 +73,16 @@ class WhisperTranscriber:
 
     def _outcome(self, job: Job[Recording, Transcript]) -> Transcript | Exception:
         try:
-            return self.transcribe(job.input, lambda: job.is_abandoned)
+            return self.transcribe(
+                job.input, lambda: job.is_abandoned, lambda audio_s: job.extend(audio_s * self._timeout_per_audio_s)
+            )
         except Exception as error:  # this recording's trouble, not its neighbours'
             return error
 
-    def transcribe(self, recording: Recording, is_unwanted: Callable[[], bool]) -> Transcript:
-        """The whole recording's transcript.
+    def transcribe(
+        self, recording: Recording, is_unwanted: Callable[[], bool] = lambda: False, on_audio: OnAudio = _ignore
+    ) -> Transcript:
+        """The whole recording's transcript; `on_audio` hears of the audio's seconds as they are decoded.
 
         Raises:
             ClientGone: `is_unwanted` said so; asked before every window and every token.
@@ -75,9 +95,8 @@ class WhisperTranscriber:
 
         whisper = Whisper(self._desk(), self._tokenizer, self._decoding, Guards(), stop_if_unwanted)
         media = decode(recording.file, self._limits, is_unwanted)
-        return _Session(whisper, recording.options, self._tokenizer, self._beam_size, self._clock).run(
-            media, segment(media, self._voice)
-        )
+        session = _Session(whisper, recording.options, self._tokenizer, self._beam_size, self._clock)
+        return session.run(media, segment(_counted(media, on_audio), self._voice))
 
     def _desk(self) -> Desk:
         """The lane's own desk, made when the lane first works."""

@@ -1,9 +1,9 @@
 """How likely each 32 ms of a recording is speech, by the Silero model, for audio that arrives in blocks.
 
-The graph takes a run of frames, each led by the end of the frame before it (without these 64 samples the model scores
-speech near zero), and its recurrent state, so any division into blocks gives the same curve. A state that has listened
-to hum or noise for long grows deaf to speech in it: after a second without speech it is made anew, from that second.
-It does not know thresholds or windows.
+The graph takes a run of frames, each led by the end of the frame before it (without these 64 samples the model
+scores speech near zero), and its recurrent state, so any division into blocks gives the same curve. A state that
+has listened to hum or noise for long grows deaf to speech in it: after a second without speech it is made anew,
+from that second. It does not know thresholds or windows.
 """
 
 from __future__ import annotations
