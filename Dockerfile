@@ -45,10 +45,12 @@ ENV PATH=/opt/percept/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     ORT_DISABLE_TELEMETRY=1 \
     HOME=/tmp \
-    PERCEPT_CACHE=/var/cache/percept
+    PERCEPT_CACHE=/var/cache/percept \
+    TMPDIR=/var/spool/percept
 WORKDIR /app
 # a named volume that is mounted on one of these takes over its owner
-RUN mkdir -p models/artifacts /var/cache/percept && chown 10001:10001 models/artifacts /var/cache/percept
+RUN mkdir -p models/artifacts /var/cache/percept /var/spool/percept \
+ && chown 10001:10001 models/artifacts /var/cache/percept /var/spool/percept
 
 FROM image AS exporter
 COPY --from=exporter-environment /opt/percept /opt/percept

@@ -10,7 +10,7 @@ PerceptError
 │   ├── UnsupportedMedia          the bytes are of no format we read
 │   └── InvalidParameter, UndecodableImage, UndecodableAudio, NoAudioStream
 ├── OverloadError                 later it will work: carries `retry_after_s`
-│   ├── QueueFull, RateLimited, NoRoom
+│   ├── QueueFull, RateLimited
 │   └── NotReady, Draining
 ├── DeadlineExceeded              waited or ran past the request's deadline
 ├── ClientGone                    nobody is there to answer
@@ -132,12 +132,6 @@ class RateLimited(OverloadError):
     """The client asks more often than it may."""
 
     code = "rate_limited"
-
-
-class NoRoom(OverloadError):
-    """An upload cannot be kept: the disk is full, or cannot be written."""
-
-    code = "not_ready"
 
 
 class NotReady(OverloadError):

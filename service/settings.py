@@ -41,7 +41,7 @@ class Settings(BaseSettings):
     """TCP port to listen on; 0 takes a free one."""
     artifacts: Path = DEFAULT_ROOT
     """Folder of the artifact store."""
-    models: Annotated[tuple[ModelReference, ...], NoDecode] = ("efficientnet-lite0",)
+    models: Annotated[tuple[ModelReference, ...], NoDecode] = ("efficientnet-lite0", "whisper-base")
     """Models to load, as a comma list of `name` or `name@version`; the first of each task is its default."""
     variant: Literal["auto", "fp32", "int8"] = "auto"
     """Precision to serve; `auto` takes int8 where it is published and replays its golden vectors here."""

@@ -46,7 +46,7 @@ ONLY_IN = {
     "tiktoken": ("service/speech/",),
     "service.api": ("service/api/", "service/app.py"),
     "service.app": ("service/__main__.py",),
-    "service.onnx_runner": ("service/loader.py", "service/app.py", "service/plan.py", "service/speech/"),
+    "service.onnx_runner": ("service/loader.py", "service/app.py", "service/offline.py", "service/speech/"),
 }
 # The middle of the service, from the inside out: each module may import of `service` only what stands in its row.
 INNER = {

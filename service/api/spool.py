@@ -11,7 +11,7 @@ import io
 import tempfile
 from typing import IO
 
-from service.errors import NoRoom
+from service.errors import NotReady
 
 _IN_MEMORY_BYTES = 1 << 20
 
@@ -33,7 +33,7 @@ class SpooledSink:
         """Take the next bytes.
 
         Raises:
-            NoRoom: the disk is full, or there is none to write to.
+            NotReady: the disk is full, or there is none to write to.
         """
         self._pending += data
         self._size += len(data)
@@ -45,7 +45,7 @@ class SpooledSink:
         """The whole, seekable and at its beginning; to be closed by whoever works with it, or by `close`.
 
         Raises:
-            NoRoom: as in `write`.
+            NotReady: as in `write`.
         """
         if self._spooled is None:
             return io.BytesIO(bytes(self._pending))
@@ -60,7 +60,7 @@ class SpooledSink:
             self._spooled.write(piece)
             self._spooled.flush()
         except OSError as error:
-            raise NoRoom("there is no room to keep the upload; send less, or try again later", 10.0) from error
+            raise NotReady("there is no room to keep the upload; send less, or try again later", 10.0) from error
 
     def close(self) -> None:
         """Let go of the file; it is gone with that."""
