@@ -7,34 +7,19 @@ from __future__ import annotations
 
 import os
 import statistics
-import subprocess
 import sys
-import time
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
-from socket import create_server
 from typing import Any
 
 import httpx
 
 from benchmarks.load import Load, drive, request
+from benchmarks.services import ROOT, Contender, free_port, started
 from models.store import DEFAULT_ROOT, Store
-from service.settings import ENV_PREFIX
 
-ROOT = Path(__file__).parent.parent
 MODEL = "efficientnet-lite0"
-_PATIENCE_S = 60.0
-
-
-@dataclass(frozen=True)
-class Contender:
-    """One service under measurement: its name, and how it is started on a port."""
-
-    name: str
-    command: list[str]
-    environment: dict[str, str]
 
 
 def contenders(graph: Path, ports: list[int]) -> list[Contender]:
@@ -56,13 +41,13 @@ def run(rounds: int, seconds: float, clients: tuple[int, ...], data: Path | None
     store = Store(Path(os.environ.get("PERCEPT_ARTIFACTS") or DEFAULT_ROOT))
     artifact = store.find(MODEL)
     graph = artifact.path(artifact.manifest.variants["fp32"].files["model"])
-    ports = [_free_port() for _ in range(3)]
+    ports = [free_port() for _ in range(3)]
     requests = [request(photo) for photo in _photos(data)]
     loads: dict[tuple[str, int], list[Load]] = {}
     with ExitStack() as running:
         named = contenders(graph, ports)
         for contender, port in zip(named, ports, strict=True):
-            running.enter_context(_started(contender, port, requests[0]))
+            running.enter_context(started(contender, partial(_answers, port, requests[0])))
         for _ in range(rounds):
             for count in clients:
                 for contender, port in zip(named, ports, strict=True):
@@ -92,35 +77,7 @@ def _photos(data: Path | None) -> list[bytes]:
     return [path.read_bytes() for path in files or [ROOT / "docs" / "examples" / "clock.jpg"]]
 
 
-def _free_port() -> int:
-    with create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-        return port
-
-
-@contextmanager
-def _started(contender: Contender, port: int, first: bytes) -> Iterator[None]:
-    settings = {f"{ENV_PREFIX}{name}": value for name, value in contender.environment.items()}
-    environment = {**os.environ, **settings}
-    with subprocess.Popen(contender.command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL) as process:
-        try:
-            _await(process, port, first)
-            yield
-        finally:
-            process.terminate()
-            process.wait(_PATIENCE_S)
-
-
-def _await(process: subprocess.Popen[bytes], port: int, first: bytes) -> None:
-    end = time.monotonic() + _PATIENCE_S
-    while time.monotonic() < end:
-        try:
-            httpx.get(f"http://127.0.0.1:{port}/openapi.json")
-            drive(port, [first], 1, 0.2)
-        except (httpx.TransportError, OSError, RuntimeError):
-            time.sleep(0.1)
-        else:
-            return
-        if process.poll() is not None:
-            break
-    raise RuntimeError(f"{process.args!r} does not answer")
+def _answers(port: int, first: bytes) -> bool:
+    httpx.get(f"http://127.0.0.1:{port}/openapi.json")
+    drive(port, [first], 1, 0.2)
+    return True

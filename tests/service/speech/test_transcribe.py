@@ -1,0 +1,184 @@
+"""A recording's way through windows to segments, with a desk and a detector that are tables."""
+
+from __future__ import annotations
+
+import io
+import itertools
+import wave
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from service.admission import Job
+from service.errors import ClientGone, UnsupportedMedia
+from service.runner import Array, Arrays, FunctionRunner
+from service.speech.decode import AudioLimits
+from service.speech.model import Options, Recording, Transcript
+from service.speech.tokenizer import Tokenizer
+from service.speech.transcribe import WhisperTranscriber
+from service.speech.whisper import Decoding
+from tests.service.speech.chain import ChainDesk
+from tests.service.speech.test_whisper import EN, FIRST, H, JA, SURE, START, TRANSCRIBE, TRANSLATE, ZH, Table, END
+from tests.whispers import SPECIALS
+
+RATE_HZ = 16_000
+
+
+def wav(*stretches: tuple[float, float]) -> io.BytesIO:
+    """Stretches of level and seconds; the detector below hears loud ones as speech."""
+    samples = np.concatenate([np.full(round(seconds * RATE_HZ), level) for level, seconds in stretches])
+    buffer = io.BytesIO()
+    with wave.open(buffer, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(RATE_HZ)
+        file.writeframes((samples * 32767).astype("<i2").tobytes())
+    return io.BytesIO(buffer.getvalue())
+
+
+def hear(feeds: Arrays) -> dict[str, Array]:
+    loud = (np.abs(feeds["input"]).mean(axis=1) > 0.1).astype(np.float32)
+    state = np.zeros((1, 1, 128), np.float32)
+    return {"speech_probs": loud, "hn": state, "cn": state}
+
+
+class Listening:
+    """A listener whose desks are chains; remembers them."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self.desks: list[ChainDesk] = []
+
+    def desk(self, rows: int) -> ChainDesk:
+        assert rows == 5
+        self.desks.append(ChainDesk(self._table, 256 + len(SPECIALS)))
+        return self.desks[-1]
+
+
+def transcriber(listening: Listening, max_audio_s: float = 100.0, timeout_per_audio_s: float = 1.0) -> WhisperTranscriber:
+    return WhisperTranscriber(
+        listening,
+        FunctionRunner(hear),
+        Tokenizer(r"\S+|\s+", [bytes([byte]) for byte in range(256)], SPECIALS),
+        Decoding((), ()),
+        beam_size=1,
+        limits=AudioLimits(max_audio_s),
+        timeout_per_audio_s=timeout_per_audio_s,
+        clock=itertools.count().__next__,
+    )
+
+
+def transcribed(table: Table, audio: io.BytesIO, **options: object) -> tuple[Transcript, ChainDesk]:
+    listening = Listening(table)
+    result = transcriber(listening).transcribe(Recording(audio, Options(**options)))  # type: ignore[arg-type]  # by name
+    return result, listening.desks[0]
+
+
+def test_silence_is_nothing_and_the_recogniser_is_not_asked() -> None:
+    result, desk = transcribed(SURE, wav((0.0, 5.0)))
+    assert (result.text, result.segments, desk.begun) == ("", (), [])
+    assert result.duration_s == pytest.approx(5.0)
+
+
+def test_times_are_those_of_the_recording() -> None:
+    result, _ = transcribed(SURE, wav((0.0, 10.0), (0.5, 1.5), (0.0, 10.0), (0.5, 1.5), (0.0, 2.0)))
+    assert result.text == "hi hi"
+    assert [round(each.start_s, 1) for each in result.segments] == [9.2, 20.7]
+    assert [round(each.end_s - each.start_s, 1) for each in result.segments] == [1.0, 1.0]
+    assert (result.language, result.language_probability) == ("en", pytest.approx(0.6))
+
+
+def test_a_given_language_is_not_detected() -> None:
+    result, desk = transcribed(SURE, wav((0.5, 2.0)), languages=("ja",))
+    assert (result.language, result.language_probability) == ("ja", 1.0)
+    assert desk.begun == [[START, JA, TRANSCRIBE]]
+
+
+def test_a_language_is_detected_within_a_list() -> None:
+    result, desk = transcribed(SURE, wav((0.5, 2.0)), languages=("zh", "ja"))
+    assert result.language == "zh"
+    assert desk.begun == [[START], [START, ZH, TRANSCRIBE]]
+
+
+def test_the_second_window_leans_on_the_first() -> None:
+    _, desk = transcribed(SURE, wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)), languages=("en",), prompt="yo")
+    prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
+    assert desk.begun[0] == [*prompt, START, EN, TRANSCRIBE]
+    assert desk.begun[1] == [*prompt, FIRST, *b"hi", FIRST + 50, START, EN, TRANSCRIBE]
+
+
+def test_what_lies_behind_where_the_model_stopped_is_read_too() -> None:
+    pair = {**SURE, FIRST + 50: {FIRST + 51: 1.0}, FIRST + 51: {END: 1.0}}
+    # behind a pair of times the rules want text, or the end: the model stops at 1 s of a window of 4 s
+    result, desk = transcribed(pair, wav((0.5, 4.0)), languages=("en",))
+    lengths = [round(len(samples) / RATE_HZ, 2) for samples in desk.heard]
+    assert lengths == sorted(lengths, reverse=True)
+    assert len(lengths) > 1
+    assert lengths[0] - lengths[1] == pytest.approx(1.0, abs=0.05)
+    assert result.text.split() == ["hi"] * len(lengths)
+
+
+def test_chinese_is_written_as_asked() -> None:
+    character = "發".encode()
+    table = {**SURE, TRANSCRIBE: {FIRST: 1.0}, FIRST: {character[0]: 1.0}, character[0]: {character[1]: 1.0},
+             character[1]: {character[2]: 1.0}, character[2]: {FIRST + 50: 1.0}}  # fmt: skip
+    audio = wav((0.5, 2.0)).getvalue()
+
+    def text(**options: object) -> str:
+        return transcribed(table, io.BytesIO(audio), **options)[0].text
+
+    assert text(languages=("zh",)) == "发"
+    assert text(languages=("zh",), script="traditional") == "發"
+    assert text(languages=("zh",), script="as-is") == "發"
+    assert text(languages=("ja",)) == "發"
+
+
+def test_a_translation_is_asked_for_and_is_english() -> None:
+    _, desk = transcribed({**SURE, TRANSLATE: {FIRST: 1.0}}, wav((0.5, 2.0)), languages=("zh",), task="translate")
+    assert desk.begun == [[START, ZH, TRANSLATE]]
+
+
+def test_the_language_of_a_window_without_words_is_forgotten() -> None:
+    quiet = {**SURE, TRANSCRIBE: {FIRST: 1.0}, FIRST: {ord(" "): 1.0}, ord(" "): {FIRST + 50: 1.0}}
+    _, desk = transcribed(quiet, wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)))
+    assert [each for each in desk.begun if each == [START]] == [[START], [START]]
+
+
+@pytest.mark.parametrize("allowed_calls", [0, 1, 3, 6])
+def test_unwanted_work_stops(allowed_calls: int) -> None:
+    calls = itertools.count()
+    endless = {**SURE, H: {H: 1.0}}
+    with pytest.raises(ClientGone):
+        transcriber(Listening(endless)).transcribe(
+            Recording(wav((0.5, 20.0)), Options(languages=("en",))), lambda: next(calls) >= allowed_calls
+        )
+
+
+def job_of(audio: io.BytesIO, run_s: float | None = 5.0) -> Job[Recording, Transcript]:
+    job: Job[Recording, Transcript] = Job(Recording(audio, Options()), 0.0, 100.0, run_s=run_s)
+    job.begin(10.0)
+    return job
+
+
+def test_the_deadline_grows_with_the_audio() -> None:
+    job, fixed = job_of(wav((0.0, 8.0))), job_of(wav((0.0, 8.0)), run_s=None)
+    transcriber(Listening(SURE), timeout_per_audio_s=2.0).run([job, fixed])
+    assert job.deadline == pytest.approx(10 + 5 + 16)
+    assert fixed.deadline == 100.0
+
+
+def test_a_recording_that_cannot_be_read_fails_alone() -> None:
+    outcomes = transcriber(Listening(SURE)).run([job_of(io.BytesIO(b"no media")), job_of(wav((0.5, 2.0)))])
+    assert isinstance(outcomes[0], UnsupportedMedia)
+    assert isinstance(outcomes[1], Transcript)
+    assert outcomes[1].text == "hi"
+
+
+def test_a_lane_keeps_its_desk() -> None:
+    listening = Listening(SURE)
+    worker = transcriber(listening)
+    run: Callable[[], object] = lambda: worker.run([job_of(wav((0.5, 2.0)))])  # noqa: E731 - twice below
+    run()
+    run()
+    assert len(listening.desks) == 1

@@ -1,0 +1,155 @@
+"""One window: the language, the ladder of temperatures, silence, and text between times."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import pytest
+
+from service.speech.search import Hypothesis
+from service.speech.tokenizer import Tokenizer
+from service.speech.whisper import Decoding, Guards, Whisper, Wish, compression_ratio
+from tests.service.speech.chain import ChainDesk
+from tests.whispers import LANGUAGES, SPECIALS
+
+TOKENIZER = Tokenizer(r"\S+|\s+", [bytes([byte]) for byte in range(256)], SPECIALS)
+END, START = SPECIALS["<|endoftext|>"], SPECIALS["<|startoftranscript|>"]
+FIRST = SPECIALS["<|0.00|>"]
+TRANSCRIBE, TRANSLATE = SPECIALS["<|transcribe|>"], SPECIALS["<|translate|>"]
+NO_TIMES, NO_SPEECH = SPECIALS["<|notimestamps|>"], SPECIALS["<|nospeech|>"]
+EN, ZH, JA = (SPECIALS[f"<|{code}|>"] for code in LANGUAGES)
+H, I = ord("h"), ord("i")
+Table = Mapping[int, Mapping[int, float]]
+
+SURE: Table = {START: {EN: 0.6, ZH: 0.3, JA: 0.1}, TRANSCRIBE: {FIRST: 1.0}, FIRST: {H: 1.0}, H: {I: 1.0}, I: {FIRST + 50: 1.0},
+               FIRST + 50: {END: 1.0}}  # fmt: skip
+
+
+def never() -> None:
+    pass
+
+
+def whisper(desk: ChainDesk, stop: Callable[[], None] = never, **decoding: int) -> Whisper:
+    return Whisper(desk, TOKENIZER, Decoding((), (32,), **decoding), Guards(), stop)
+
+
+def desk_of(table: Table) -> ChainDesk:
+    return ChainDesk(table, 256 + len(SPECIALS))
+
+
+def wish(**changes: object) -> Wish:
+    plain = {"language": "en", "task": "transcribe", "beam_size": 2, "temperature": 0.0, "has_timestamps": True, "previous": ()}
+    return Wish(**{**plain, **changes})  # type: ignore[arg-type]  # fields by name
+
+
+def test_the_language_is_the_likeliest_of_those_allowed() -> None:
+    reader = whisper(desk_of(SURE))
+    assert reader.language(()) == ("en", pytest.approx(0.6))
+    assert reader.language(("zh", "ja")) == ("zh", pytest.approx(0.3))
+
+
+def test_a_sure_window_is_read_at_once() -> None:
+    desk = desk_of(SURE)
+    reading = whisper(desk).read(wish())
+    assert (reading.text, reading.temperature) == ("hi", 0.0)
+    assert desk.begun == [[START, EN, TRANSCRIBE]]
+    assert reading.hypothesis.mean_logprob == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("changes", "beginning"),
+    [
+        ({"language": "zh"}, [START, ZH, TRANSCRIBE]),
+        ({"task": "translate"}, [START, EN, TRANSLATE]),
+        ({"has_timestamps": False}, [START, EN, TRANSCRIBE, NO_TIMES]),
+        ({"previous": (H, I)}, [SPECIALS["<|startofprev|>"], H, I, START, EN, TRANSCRIBE]),
+        ({"previous": (H,) * 30}, [SPECIALS["<|startofprev|>"], *(H,) * 5, START, EN, TRANSCRIBE]),
+    ],
+)
+def test_the_beginning_says_what_is_wanted(changes: dict[str, object], beginning: list[int]) -> None:
+    desk = desk_of({**SURE, TRANSLATE: {FIRST: 1.0}, NO_TIMES: {H: 1.0}, I: {FIRST + 50: 0.5, END: 0.5}})
+    whisper(desk, previous=5).read(wish(**changes))
+    assert desk.begun[0] == beginning
+
+
+def test_text_stops_where_the_positions_end() -> None:
+    desk = desk_of({**SURE, FIRST: {H: 1.0}, H: {H: 1.0}})
+    reading = whisper(desk, positions=10, longest=224).read(wish())
+    assert len(reading.hypothesis.tokens) == 10 - 3
+
+
+def test_a_text_that_repeats_itself_is_tried_hotter() -> None:
+    desk = desk_of({**SURE, H: {H: 1.0}})
+    reading = whisper(desk, longest=60).read(wish())
+    assert reading.compression_ratio > 2.4
+    assert len(desk.begun) == 6  # 0, 0.2, … 1.0
+    assert reading.temperature in {0.0, 0.2, 0.4, 0.6, 0.8, 1.0}
+    assert reading.is_leant_on == (reading.temperature <= 0.5)
+
+
+def test_an_improbable_text_is_tried_hotter_and_the_likeliest_is_kept() -> None:
+    # 60 letters of equal probability: log 1/60 = −4.1 a token
+    letters = {byte: 1 / 60 for byte in range(40, 100)}
+    table = {**SURE, FIRST: letters, **{byte: {FIRST + 50: 1.0} for byte in letters}}
+    desk = desk_of(table)
+    whisper(desk).read(wish(temperature=0.6))
+    assert len(desk.begun) == 3  # 0.6, 0.8, 1.0
+
+
+def test_an_improbable_text_over_silence_is_nothing() -> None:
+    letters = {byte: 1 / 200 for byte in range(40, 240)}
+    table = {**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}, FIRST: letters, **{byte: letters for byte in letters}}
+    desk = desk_of(table)
+    reader = whisper(desk, longest=4)
+    reading = reader.read(wish())
+    assert reading.no_speech == pytest.approx(0.9)
+    assert reader.is_silence(reading)
+    assert len(desk.begun) == 1  # it is not tried again
+
+
+def test_a_sure_text_over_doubtful_sound_is_kept() -> None:
+    reader = whisper(desk_of({**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}}))
+    assert not reader.is_silence(reader.read(wish()))
+
+
+def test_passages_lie_between_times() -> None:
+    tokens = [FIRST, H, FIRST + 50, FIRST + 50, I, H, FIRST + 100]
+    got = list(whisper(desk_of(SURE)).passages(tokens, 30.0))
+    assert [(each.start_s, each.end_s, each.text) for each in got] == [(0.0, 1.0, "h"), (1.0, 2.0, "ih")]
+
+
+def test_a_passage_without_an_end_goes_on_to_the_windows() -> None:
+    (only,) = whisper(desk_of(SURE)).passages([FIRST + 10, H], 7.5)
+    assert (only.start_s, only.end_s) == (0.2, 7.5)
+
+
+def test_no_passage_reaches_behind_the_window() -> None:
+    (only,) = whisper(desk_of(SURE)).passages([FIRST, H, FIRST + 1000], 7.5)
+    assert only.end_s == 7.5
+    (late,) = whisper(desk_of(SURE)).passages([FIRST + 1000, H, FIRST + 1100], 7.5)
+    assert (late.start_s, late.end_s) == (7.5, 7.5)
+
+
+def test_text_without_times_is_one_passage() -> None:
+    (only,) = whisper(desk_of(SURE)).passages([H, I], 3.0)
+    assert (only.start_s, only.end_s, only.text) == (0.0, 3.0, "hi")
+
+
+def test_where_the_model_stopped_before_the_end() -> None:
+    reader = whisper(desk_of(SURE))
+    assert reader.reached_s([FIRST, H, FIRST + 50, FIRST + 50]) == 1.0
+    assert reader.reached_s([FIRST, H, FIRST + 50]) is None
+    assert reader.reached_s([H]) is None
+    assert reader.reached_s([]) is None
+
+
+def test_compression_ratio_is_by_bytes() -> None:
+    assert compression_ratio("") == 0.0
+    assert compression_ratio("好" * 100) > 10
+    assert compression_ratio("换一首歌") < 1
+
+
+def test_hypotheses_are_compared_by_length() -> None:
+    assert Hypothesis((1, 2, 3), -2.0).mean_logprob == -0.5
+    assert np.isclose(Hypothesis().followed_by(1, -1.0).mean_logprob, -0.5)
