@@ -42,7 +42,12 @@ def small_model(name: str = "whisper-small-test") -> SpeechModel:
         name=name,
         network=small_whisper(),
         tokenizer=TOKENIZER,
-        decoding={"beam_size": 2, "suppress": [1, 2], "suppress_first": [32, 256], "alignment_heads": [[0, 1], [1, 0]]},
+        decoding={
+            "beam_size": 2,
+            "suppress": [1, 2],
+            "suppress_first": [32, 256],
+            "alignment_heads": [[0, 1], [1, 0]],
+        },
         provenance=Provenance(
             source="made for tests", weights_sha256="0" * 64, licence="none", exporter="tests", date=date(2026, 1, 1)
         ),

@@ -1,4 +1,4 @@
-"""`python -m training COMMAND`: options and environment in, one report out.
+"""`python -m training COMMAND`: options and environment in, one outcome out.
 
 What a person can mend is one sentence on stderr and status 2. With `--json` the last line of stdout is one object.
 """
@@ -13,12 +13,14 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.store import DEFAULT_ROOT, Store, StoreError
-from training import commands
-from training.commands import ALL, EVALUATIONS, Report
+from training.commands import export
+from training.commands.evaluate import EVALUATIONS, Evaluation
+from training.commands.outcome import Outcome
 from training.errors import TrainingError, UsageError
 from training.export.registry import EXPORTERS
 from training.export.request import ExportRequest
 from training.sources import parse
+from training.transcribers import Wishes
 
 _USER_ERROR = 2
 _INTERRUPTED = 130
@@ -28,16 +30,16 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] | No
     """Run one command; the status is 0, or 2 for what the user can mend."""
     options = _parser(os.environ if environment is None else environment).parse_args(arguments)
     try:
-        report: Report = options.command(options)
+        outcome: Outcome = options.command(options)
     except (TrainingError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
         return _USER_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
     if options.json:
-        print(json.dumps(report.fields, ensure_ascii=False))
+        print(json.dumps(outcome.fields, ensure_ascii=False))
     else:
-        print("\n".join(report.lines))
+        print("\n".join(outcome.lines))
     return 0
 
 
@@ -46,7 +48,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
     shared = _shared_options(environment)
 
-    def add(name: str, command: Callable[[argparse.Namespace], Report], about: str) -> argparse.ArgumentParser:
+    def add(name: str, command: Callable[[argparse.Namespace], Outcome], about: str) -> argparse.ArgumentParser:
         sub = commands_of.add_parser(name, help=about, description=about, parents=[shared])
         sub.set_defaults(command=command)
         return sub
@@ -83,7 +85,7 @@ def _optional_path(text: str | None) -> Path | None:
 
 
 def _export_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(EXPORTERS)}, or {ALL}")
+    parser.add_argument("names", nargs="+", metavar="NAME", help=f"{', '.join(EXPORTERS)}, or {export.ALL}")
     present = parser.add_mutually_exclusive_group()
     present.add_argument("--if-missing", action="store_true", help="do nothing for models that the store has")
     present.add_argument("--force", action="store_true", help="publish the next version of a model that is there")
@@ -94,6 +96,20 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("kind", choices=sorted(EVALUATIONS))
     parser.add_argument("--model", help="name or name@version")
     parser.add_argument("--variant", help="fp32, int8, …")
+    speech = parser.add_argument_group("for speech")
+    speech.add_argument("--url", help="ask this running service, in place of the artifact in the store")
+    speech.add_argument(
+        "--prompt", action="append", type=_prompt, default=[], metavar="LANGUAGE=TEXT", help="goes before every clip"
+    )
+    speech.add_argument("--beam-size", type=int, choices=range(1, 6), help="default: the model's own")
+    speech.add_argument("--detect", action="store_true", help="let the model find the language")
+
+
+def _prompt(text: str) -> tuple[str, str]:
+    language, equals, prompt = text.partition("=")
+    if not (language and equals and prompt):
+        raise argparse.ArgumentTypeError(f"{text} is not of the form LANGUAGE=TEXT, as in zh=以下是普通话的句子。")
+    return language, prompt
 
 
 def _quantize_options(parser: argparse.ArgumentParser) -> None:
@@ -110,23 +126,30 @@ def _request(options: argparse.Namespace) -> ExportRequest:
     )
 
 
-def _list(options: argparse.Namespace) -> Report:
-    return commands.list_models(Store(options.artifacts))
+def _list(options: argparse.Namespace) -> Outcome:
+    return export.list_models(Store(options.artifacts))
 
 
-def _export(options: argparse.Namespace) -> Report:
-    return commands.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
+def _export(options: argparse.Namespace) -> Outcome:
+    return export.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
 
 
-def _evaluate(options: argparse.Namespace) -> Report:
+def _evaluate(options: argparse.Namespace) -> Outcome:
     if options.data is None:
         raise UsageError("evaluating needs labelled data: give --data, or set PERCEPT_DATA")
-    evaluation, model, variant = EVALUATIONS[options.kind]
-    return evaluation(Store(options.artifacts), options.data, options.model or model, options.variant or variant)
+    asked = Evaluation(
+        store=Store(options.artifacts),
+        data=options.data,
+        model=options.model,
+        variant=options.variant,
+        wishes=Wishes(dict(options.prompt) or None, options.beam_size, options.detect),
+        url=options.url,
+    )
+    return EVALUATIONS[options.kind](asked)
 
 
-def _quantize(options: argparse.Namespace) -> Report:
-    return commands.quantize(options.name, _request(options))
+def _quantize(options: argparse.Namespace) -> Outcome:
+    return export.quantize(options.name, _request(options))
 
 
 if __name__ == "__main__":

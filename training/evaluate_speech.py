@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal
 
 from training.error_rate import Edits, Interval, count_edits, rate_interval, total
+from training.errors import DataError
 from training.normalise import NORMALISERS
 
 Transcribe = Callable[[Path, str], str]
@@ -107,7 +108,7 @@ def evaluate_speech(
     """Transcribe and score every clip below `data`/eval; `on_clip` hears of each as it is done.
 
     Raises:
-        FileNotFoundError: there is no evaluation set, or a clip of a manifest is missing.
+        DataError: there is no evaluation set, or a clip of a manifest is missing.
     """
     scored = []
     for clip in read_clips(data):
@@ -121,15 +122,15 @@ def read_clips(data: Path) -> list[Clip]:
     """All clips of the sets `eval/speech_*` below `data`, in the manifests' order.
 
     Raises:
-        FileNotFoundError: there is no such set, or a clip of a manifest is missing.
+        DataError: there is no such set, or a clip of a manifest is missing.
     """
     manifests = sorted((data / "eval").glob("speech_*/manifest.tsv"))
     if not manifests:
-        raise FileNotFoundError(f"there is no eval/speech_*/manifest.tsv below {data}")
+        raise DataError(f"there is no eval/speech_*/manifest.tsv below {data}")
     clips = [clip for manifest in manifests for clip in _read_manifest(manifest)]
     for clip in clips:
         if not clip.path.is_file():
-            raise FileNotFoundError(f"{clip.path} is in the manifest but not on the disk")
+            raise DataError(f"{clip.path} is in the manifest but not on the disk")
     return clips
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from service.runner import Runner
 from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.spans import Span, SpanRules, SpanTracker
 from service.speech.voice import FRAME_SAMPLES, VoiceActivity
+
+_CUT_S = 0.1
 
 
 @dataclass(frozen=True)
@@ -98,11 +101,33 @@ class Window:
         """How much of it was heard as speech, in seconds."""
         return sum(span.end - span.start for span in self.speech) / SPEECH_RATE_HZ
 
+    def between(self, start_s: float, end_s: float) -> Window:
+        """The part between two places, in seconds of the window."""
+        start = min(self.start + _samples(start_s), self.start + len(self.samples))
+        end = min(self.start + _samples(end_s), self.start + len(self.samples))
+        speech = tuple(
+            Span(max(start, span.start), min(end, span.end))
+            for span in self.speech
+            if span.end > start and span.start < end
+        )
+        return Window(start, self.samples[start - self.start : end - self.start], speech)
+
     def behind(self, seconds: float) -> Window:
-        """What is left of it behind a place."""
-        start = self.start + _samples(seconds)
-        speech = tuple(Span(max(start, span.start), span.end) for span in self.speech if span.end > start)
-        return Window(start, self.samples[start - self.start :], speech)
+        """What is left of it behind a place, in seconds of the window."""
+        return self.between(seconds, self.duration_s)
+
+    def divided(self) -> tuple[Window, Window]:
+        """Two parts, cut in the pause nearest to its middle, or where it is quietest in its middle third."""
+        pauses = [(left.end + right.start) / 2 - self.start for left, right in pairwise(self.speech)]
+        middle = len(self.samples) / 2
+        at = min(pauses, key=lambda place: abs(place - middle)) if pauses else self._quietest()
+        at_s = at / SPEECH_RATE_HZ
+        return self.between(0.0, at_s), self.behind(at_s)
+
+    def _quietest(self) -> float:
+        third, step = len(self.samples) // 3, _samples(_CUT_S)
+        frames = self.samples[third : third + max(step, third // step * step)].reshape(-1, step)
+        return third + (int(np.square(frames).sum(axis=1).argmin()) + 0.5) * step
 
 
 def segment(blocks: Iterable[Samples], runner: Runner, rules: Segmentation | None = None) -> Iterator[Window]:

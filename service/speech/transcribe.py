@@ -26,6 +26,8 @@ from service.speech.whisper import Decoding, Guards, Reading, Whisper, Wish
 
 _MAX_BEAM = 5
 _MIN_REST_S = 1.0  # of speech behind the last time that was written: less is not read again
+_SPARSE_S, _MIN_TOKENS_PER_S = 5.0, 1.5  # so much speech with so little text was passed over: people speak 2.5 to 5
+_MAX_DIVISIONS = 2
 _MIN_ADVANCE_S = 0.5  # a reading that reaches less far is not gone on from
 
 
@@ -132,19 +134,49 @@ class _Session:
             self.inference_s += self.clock() - since
         return self._transcript(media.result, self.clock() - begun_at - self.inference_s)
 
-    def _read_window(self, window: Window) -> None:
+    def _read_window(self, window: Window, divisions: int = 0) -> None:
         """Read a window, and what lies behind the place where the model stopped, until nothing is left."""
         while window.samples.size:
             reading = self._read(window)
             if self.whisper.is_silence(reading) or not reading.text.strip():
                 return
+            if (
+                divisions < _MAX_DIVISIONS
+                and self._is_sparse(reading, window)
+                and self._read_parts(window, divisions)
+            ):
+                return
             self._add(reading, window)
-            reached_s = self.whisper.reached_s(reading.hypothesis.tokens)
-            if reached_s is None or reached_s < _MIN_ADVANCE_S:
+            rest = self._rest(reading, window)
+            if rest is None:
                 return
-            window = window.behind(reached_s)
-            if window.speech_s < _MIN_REST_S:
-                return
+            window = rest
+
+    def _rest(self, reading: Reading, window: Window) -> Window | None:
+        """What is to be read again behind the last time: the model says that more follows, or passed over much."""
+        ended_s, says_more = self.whisper.reached_s(reading.hypothesis.tokens)
+        if ended_s is None or ended_s < _MIN_ADVANCE_S:
+            return None
+        rest = window.behind(ended_s)
+        return rest if rest.speech_s >= (_MIN_REST_S if says_more else _SPARSE_S) else None
+
+    def _is_sparse(self, reading: Reading, window: Window) -> bool:
+        """Whether some passage has far too little text for its speech: the model passed over what was said."""
+        for passage in self.whisper.passages(reading.hypothesis.tokens, window.duration_s):
+            speech_s = window.between(passage.start_s, passage.end_s).speech_s
+            if speech_s >= _SPARSE_S and len(passage.tokens) < _MIN_TOKENS_PER_S * speech_s:
+                return True
+        return False
+
+    def _read_parts(self, window: Window, divisions: int) -> bool:
+        """Read both parts in place of the whole, where they give more segments than none; False leaves no trace."""
+        before, previous = len(self.segments), self.previous
+        for part in window.divided():
+            self._read_window(part, divisions + 1)
+        if len(self.segments) > before:
+            return True
+        self.previous = previous
+        return False
 
     def _read(self, window: Window) -> Reading:
         self.whisper.listen(window.samples)

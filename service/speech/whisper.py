@@ -201,10 +201,14 @@ class Whisper:
     def _passage(self, start_s: float, end_s: float, tokens: Sequence[int]) -> Passage:
         return Passage(start_s, max(start_s, end_s), tuple(tokens), self._tokenizer.decode(tokens).strip())
 
-    def reached_s(self, tokens: Sequence[int]) -> float | None:
-        """How far the text goes, where the model itself says that it stopped before the window's end; else None."""
+    def reached_s(self, tokens: Sequence[int]) -> tuple[float | None, bool]:
+        """The last time that was written, None where none was; and whether a beginning without text stands there."""
         times = [self._tokenizer.seconds(token) for token in tokens[-2:]]
-        return times[0] if len(times) == 2 and None not in times else None
+        if not times or times[-1] is None:
+            return None, False
+        if len(times) == 2 and times[0] is not None:
+            return times[0], True
+        return times[-1], False
 
 
 def compression_ratio(text: str) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from onnx import TensorProto, helper
 
 from service.errors import ArtifactRefused, ProviderUnavailable
 from service.onnx_runner import _IDENTITY, OnnxRunner, place
@@ -34,6 +35,28 @@ def test_one_session_serves_many_threads(runner: OnnxRunner) -> None:
 
     with ThreadPoolExecutor(8) as threads:
         assert list(threads.map(ask, range(256))) == pytest.approx([level / 255 for level in range(256)], abs=1e-6)
+
+
+def test_integer_sums_do_not_saturate(tmp_path: Path) -> None:
+    """Kernels for processors without VNNI add pairs in 16 bits unless exact ones are asked for."""
+    (tmp_path / "model.onnx").write_bytes(_sum_graph())
+    runner = OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1)
+    got = runner.run({"levels": np.full((1, 64), 255, np.uint8)})
+    assert got["sum"].tolist() == [[64 * 255 * 127]]
+
+
+def _sum_graph() -> bytes:
+    """uint8 `[1, 64]` times a column of 127s."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMulInteger", ["levels", "weights"], ["sum"])],
+        "sum",
+        [helper.make_tensor_value_info("levels", TensorProto.UINT8, [1, 64])],
+        [helper.make_tensor_value_info("sum", TensorProto.INT32, [1, 1])],
+        [helper.make_tensor("weights", TensorProto.INT8, [64, 1], [127] * 64)],
+    )
+    return bytes(
+        helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9).SerializeToString()
+    )
 
 
 def test_what_is_no_graph_is_refused(tmp_path: Path) -> None:

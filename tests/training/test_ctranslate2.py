@@ -42,7 +42,11 @@ some_arrays = st.sampled_from(sorted(KINDS)).flatmap(
 
 
 @settings(deadline=None)
-@given(st.dictionaries(st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=12), some_arrays, max_size=4))
+@given(
+    st.dictionaries(
+        st.text(st.characters(codec="ascii", exclude_characters="\0"), max_size=12), some_arrays, max_size=4
+    )
+)
 def test_what_was_written_is_read(tmp_path_factory: pytest.TempPathFactory, variables: dict[str, np.ndarray]) -> None:
     path = tmp_path_factory.mktemp("model") / "model.bin"
     path.write_bytes(model_bytes(variables))

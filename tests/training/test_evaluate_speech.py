@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from training.errors import DataError
 from training.evaluate_speech import evaluate_speech, read_clips
 
 
@@ -61,13 +62,13 @@ def test_the_lines_name_what_a_reader_needs(data: Path) -> None:
 
 
 def test_data_without_sets_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError, match="speech_"):
+    with pytest.raises(DataError, match="speech_"):
         read_clips(tmp_path)
 
 
 def test_a_clip_that_is_missing_is_an_error(data: Path) -> None:
     (data / "eval/speech_en/a/two.wav").unlink()
-    with pytest.raises(FileNotFoundError, match=r"two\.wav"):
+    with pytest.raises(DataError, match=r"two\.wav"):
         evaluate_speech(data, lambda path, _: HEARD[path.stem])
 
 

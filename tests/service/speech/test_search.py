@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -21,7 +22,13 @@ SIZE = 256 + len(SPECIALS)
 Table = Mapping[int, Mapping[int, float]]
 
 # Greedy takes 10 (0.6), behind which nothing is certain; 20 (0.4) leads surely to the end.
-TRAP: Table = {START: {10: 0.6, 20: 0.4}, 10: {11: 0.4, 12: 0.3, END: 0.3}, 11: {END: 1.0}, 12: {END: 1.0}, 20: {END: 1.0}}
+TRAP: Table = {
+    START: {10: 0.6, 20: 0.4},
+    10: {11: 0.4, 12: 0.3, END: 0.3},
+    11: {END: 1.0},
+    12: {END: 1.0},
+    20: {END: 1.0},
+}
 
 
 def never() -> None:
@@ -89,9 +96,10 @@ def test_a_wide_beam_finds_the_best_of_all(drawn: list[list[int]]) -> None:
 @pytest.mark.parametrize("width", [1, 2, 5])
 def test_writing_that_never_ends_is_cut(width: int) -> None:
     endless: Table = {START: {10: 1.0}, 10: {10: 0.7, 11: 0.3}, 11: {10: 1.0}}
-    for write in (lambda s, d, l: s.beam(d, l, width), lambda s, d, l: s.greedy(d, l)):
-        desk, logits = begun(endless)
-        assert len(write(search(longest=9), desk, logits).tokens) == 9
+    desk, logits = begun(endless)
+    assert len(search(longest=9).beam(desk, logits, width).tokens) == 9
+    desk, logits = begun(endless)
+    assert len(search(longest=9).greedy(desk, logits).tokens) == 9
 
 
 def test_samples_repeat_with_their_seed_and_follow_the_temperature() -> None:
@@ -137,7 +145,7 @@ def test_rows_follow_their_parents() -> None:
         def step(self, tokens):  # type: ignore[no-untyped-def]  # as in the parent
             logits = super().step(tokens)
             for row in self.rows:
-                assert all(following in TRAP[token] for token, following in zip(row, row[1:], strict=False))
+                assert all(following in TRAP[token] for token, following in pairwise(row))
             return logits
 
     desk = Checked(TRAP, SIZE)

@@ -50,7 +50,10 @@ def test_specials_are_found_by_name() -> None:
     specials = Specials.of(SPECIALS)
     assert tuple(specials.languages) == LANGUAGES
     assert specials.end == 256
-    assert Specials.of({**{k: v for k, v in SPECIALS.items() if k != "<|nospeech|>"}, "<|nocaptions|>": 9}).no_speech == 9
+    assert (
+        Specials.of({**{k: v for k, v in SPECIALS.items() if k != "<|nospeech|>"}, "<|nocaptions|>": 9}).no_speech
+        == 9
+    )
 
 
 @pytest.mark.parametrize("name", ["<|nospeech|>", "<|0.00|>", "<|endoftext|>"])

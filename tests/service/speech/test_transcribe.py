@@ -19,7 +19,7 @@ from service.speech.tokenizer import Tokenizer
 from service.speech.transcribe import WhisperTranscriber
 from service.speech.whisper import Decoding
 from tests.service.speech.chain import ChainDesk
-from tests.service.speech.test_whisper import EN, FIRST, H, JA, SURE, START, TRANSCRIBE, TRANSLATE, ZH, Table, END
+from tests.service.speech.test_whisper import EN, END, FIRST, JA, START, SURE, TRANSCRIBE, TRANSLATE, ZH, H, Table
 from tests.whispers import SPECIALS
 
 RATE_HZ = 16_000
@@ -56,7 +56,9 @@ class Listening:
         return self.desks[-1]
 
 
-def transcriber(listening: Listening, max_audio_s: float = 100.0, timeout_per_audio_s: float = 1.0) -> WhisperTranscriber:
+def transcriber(
+    listening: Listening, max_audio_s: float = 100.0, timeout_per_audio_s: float = 1.0
+) -> WhisperTranscriber:
     return WhisperTranscriber(
         listening,
         FunctionRunner(hear),
@@ -86,7 +88,8 @@ def test_times_are_those_of_the_recording() -> None:
     assert result.text == "hi hi"
     assert [round(each.start_s, 1) for each in result.segments] == [9.2, 20.7]
     assert [round(each.end_s - each.start_s, 1) for each in result.segments] == [1.0, 1.0]
-    assert (result.language, result.language_probability) == ("en", pytest.approx(0.6))
+    assert result.language == "en"
+    assert result.language_probability == pytest.approx(0.6)
 
 
 def test_a_given_language_is_not_detected() -> None:

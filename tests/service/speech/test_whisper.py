@@ -19,11 +19,17 @@ FIRST = SPECIALS["<|0.00|>"]
 TRANSCRIBE, TRANSLATE = SPECIALS["<|transcribe|>"], SPECIALS["<|translate|>"]
 NO_TIMES, NO_SPEECH = SPECIALS["<|notimestamps|>"], SPECIALS["<|nospeech|>"]
 EN, ZH, JA = (SPECIALS[f"<|{code}|>"] for code in LANGUAGES)
-H, I = ord("h"), ord("i")
+H, LETTER_I = ord("h"), ord("i")
 Table = Mapping[int, Mapping[int, float]]
 
-SURE: Table = {START: {EN: 0.6, ZH: 0.3, JA: 0.1}, TRANSCRIBE: {FIRST: 1.0}, FIRST: {H: 1.0}, H: {I: 1.0}, I: {FIRST + 50: 1.0},
-               FIRST + 50: {END: 1.0}}  # fmt: skip
+SURE: Table = {
+    START: {EN: 0.6, ZH: 0.3, JA: 0.1},
+    TRANSCRIBE: {FIRST: 1.0},
+    FIRST: {H: 1.0},
+    H: {LETTER_I: 1.0},
+    LETTER_I: {FIRST + 50: 1.0},
+    FIRST + 50: {END: 1.0},
+}
 
 
 def never() -> None:
@@ -39,14 +45,23 @@ def desk_of(table: Table) -> ChainDesk:
 
 
 def wish(**changes: object) -> Wish:
-    plain = {"language": "en", "task": "transcribe", "beam_size": 2, "temperature": 0.0, "has_timestamps": True, "previous": ()}
+    plain = {
+        "language": "en",
+        "task": "transcribe",
+        "beam_size": 2,
+        "temperature": 0.0,
+        "has_timestamps": True,
+        "previous": (),
+    }
     return Wish(**{**plain, **changes})  # type: ignore[arg-type]  # fields by name
 
 
 def test_the_language_is_the_likeliest_of_those_allowed() -> None:
     reader = whisper(desk_of(SURE))
-    assert reader.language(()) == ("en", pytest.approx(0.6))
-    assert reader.language(("zh", "ja")) == ("zh", pytest.approx(0.3))
+    for allowed, code, probability in (((), "en", 0.6), (("zh", "ja"), "zh", 0.3)):
+        found, how_likely = reader.language(allowed)
+        assert found == code
+        assert how_likely == pytest.approx(probability)
 
 
 def test_a_sure_window_is_read_at_once() -> None:
@@ -63,12 +78,12 @@ def test_a_sure_window_is_read_at_once() -> None:
         ({"language": "zh"}, [START, ZH, TRANSCRIBE]),
         ({"task": "translate"}, [START, EN, TRANSLATE]),
         ({"has_timestamps": False}, [START, EN, TRANSCRIBE, NO_TIMES]),
-        ({"previous": (H, I)}, [SPECIALS["<|startofprev|>"], H, I, START, EN, TRANSCRIBE]),
+        ({"previous": (H, LETTER_I)}, [SPECIALS["<|startofprev|>"], H, LETTER_I, START, EN, TRANSCRIBE]),
         ({"previous": (H,) * 30}, [SPECIALS["<|startofprev|>"], *(H,) * 5, START, EN, TRANSCRIBE]),
     ],
 )
 def test_the_beginning_says_what_is_wanted(changes: dict[str, object], beginning: list[int]) -> None:
-    desk = desk_of({**SURE, TRANSLATE: {FIRST: 1.0}, NO_TIMES: {H: 1.0}, I: {FIRST + 50: 0.5, END: 0.5}})
+    desk = desk_of({**SURE, TRANSLATE: {FIRST: 1.0}, NO_TIMES: {H: 1.0}, LETTER_I: {FIRST + 50: 0.5, END: 0.5}})
     whisper(desk, previous=5).read(wish(**changes))
     assert desk.begun[0] == beginning
 
@@ -90,7 +105,7 @@ def test_a_text_that_repeats_itself_is_tried_hotter() -> None:
 
 def test_an_improbable_text_is_tried_hotter_and_the_likeliest_is_kept() -> None:
     # 60 letters of equal probability: log 1/60 = −4.1 a token
-    letters = {byte: 1 / 60 for byte in range(40, 100)}
+    letters = dict.fromkeys(range(40, 100), 1 / 60)
     table = {**SURE, FIRST: letters, **{byte: {FIRST + 50: 1.0} for byte in letters}}
     desk = desk_of(table)
     whisper(desk).read(wish(temperature=0.6))
@@ -98,8 +113,8 @@ def test_an_improbable_text_is_tried_hotter_and_the_likeliest_is_kept() -> None:
 
 
 def test_an_improbable_text_over_silence_is_nothing() -> None:
-    letters = {byte: 1 / 200 for byte in range(40, 240)}
-    table = {**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}, FIRST: letters, **{byte: letters for byte in letters}}
+    letters = dict.fromkeys(range(40, 240), 1 / 200)
+    table = {**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}, FIRST: letters, **dict.fromkeys(letters, letters)}
     desk = desk_of(table)
     reader = whisper(desk, longest=4)
     reading = reader.read(wish())
@@ -114,7 +129,7 @@ def test_a_sure_text_over_doubtful_sound_is_kept() -> None:
 
 
 def test_passages_lie_between_times() -> None:
-    tokens = [FIRST, H, FIRST + 50, FIRST + 50, I, H, FIRST + 100]
+    tokens = [FIRST, H, FIRST + 50, FIRST + 50, LETTER_I, H, FIRST + 100]
     got = list(whisper(desk_of(SURE)).passages(tokens, 30.0))
     assert [(each.start_s, each.end_s, each.text) for each in got] == [(0.0, 1.0, "h"), (1.0, 2.0, "ih")]
 
@@ -132,16 +147,16 @@ def test_no_passage_reaches_behind_the_window() -> None:
 
 
 def test_text_without_times_is_one_passage() -> None:
-    (only,) = whisper(desk_of(SURE)).passages([H, I], 3.0)
+    (only,) = whisper(desk_of(SURE)).passages([H, LETTER_I], 3.0)
     assert (only.start_s, only.end_s, only.text) == (0.0, 3.0, "hi")
 
 
 def test_where_the_model_stopped_before_the_end() -> None:
     reader = whisper(desk_of(SURE))
-    assert reader.reached_s([FIRST, H, FIRST + 50, FIRST + 50]) == 1.0
-    assert reader.reached_s([FIRST, H, FIRST + 50]) is None
-    assert reader.reached_s([H]) is None
-    assert reader.reached_s([]) is None
+    assert reader.reached_s([FIRST, H, FIRST + 50, FIRST + 60]) == (1.0, True)
+    assert reader.reached_s([FIRST, H, FIRST + 50]) == (1.0, False)
+    assert reader.reached_s([FIRST, H]) == (None, False)
+    assert reader.reached_s([]) == (None, False)
 
 
 def test_compression_ratio_is_by_bytes() -> None:

@@ -14,6 +14,7 @@ from training.export.silero import spoken_like
 from training.export.speech_graph import decoder_to_onnx, encoder_to_onnx
 from training.export.speech_int8 import decoder_to_int8, encoder_to_int8
 from training.export.speech_session import SpeechSession
+from training.networks.whisper import Block
 
 AUDIO = spoken_like(2.0)
 TOKENS = [257, 258, 262, 266, 70, 71, 72]
@@ -57,7 +58,12 @@ def test_rows_are_hypotheses_about_the_same_sound(session: SpeechSession) -> Non
 
 
 def test_inputs_have_names_for_their_free_dimensions(graphs: dict[str, onnx.ModelProto]) -> None:
-    free = {each.dim_param for graph in graphs.values() for value in graph.graph.input for each in value.type.tensor_type.shape.dim}
+    free = {
+        each.dim_param
+        for graph in graphs.values()
+        for value in graph.graph.input
+        for each in value.type.tensor_type.shape.dim
+    }
     assert free == {"", "samples", "rows", "positions"}
 
 
@@ -73,7 +79,10 @@ def test_the_alignment_is_where_the_heads_look() -> None:
     aligner = Session(decoder_to_onnx(network, model.alignment_heads).SerializeToString())
     plain = SpeechSession(encoder_to_onnx(network), decoder_to_onnx(network))
     cross, tokens = plain.encode(AUDIO), np.array([TOKENS])
-    lengths = {"last_position": np.array([len(TOKENS) - 1], np.int32), "total_length": np.array(len(TOKENS), np.int32)}
+    lengths = {
+        "last_position": np.array([len(TOKENS) - 1], np.int32),
+        "total_length": np.array(len(TOKENS), np.int32),
+    }
     found = aligner.named({"tokens": tokens, **lengths, **plain.begin(), **cross})
     looks = found["alignment"]
     assert looks.shape == (2, len(TOKENS), SIZE.audio_positions)
@@ -86,6 +95,7 @@ def by_hand(tokens: list[int]) -> NDArray[np.float32]:
     """Weights of the first layer's cross-attention, `[heads, tokens, 1500]`."""
     network = small_whisper()
     block = network.decoder.blocks[0]
+    assert isinstance(block, Block)
     key, _ = network.cross(network.encode(torch.from_numpy(AUDIO)[None]))[0]
     x = network.decoder.token_embedding(torch.tensor([tokens])) + network.decoder.positional_embedding[: len(tokens)]
     x = x + block.attn(block.attn_ln(x), is_causal=True)

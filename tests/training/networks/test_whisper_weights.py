@@ -69,12 +69,16 @@ def as_ctranslate2(state: dict[str, torch.Tensor]) -> bytes:
 
 
 def _put_block(put, state: dict[str, torch.Tensor], ours: str, theirs: str) -> None:  # type: ignore[no-untyped-def]  # a local function
-    kinds = [("attn", "self_attention", (("query", "key", "value"), ("out",)))]
+    kinds: list[tuple[str, str, tuple[tuple[str, ...], ...]]] = [
+        ("attn", "self_attention", (("query", "key", "value"), ("out",)))
+    ]
     if f"{ours}.cross_attn.query.weight" in state:
         kinds.append(("cross_attn", "attention", (("query",), ("key", "value"), ("out",))))
     for name, folder, stacks in kinds:
         for place, stack in enumerate(stacks):
-            put(f"{theirs}/{folder}/linear_{place}/weight", *(state[f"{ours}.{name}.{part}.weight"] for part in stack))
+            put(
+                f"{theirs}/{folder}/linear_{place}/weight", *(state[f"{ours}.{name}.{part}.weight"] for part in stack)
+            )
             zeros = torch.zeros(SIZE.width)
             biases = [state.get(f"{ours}.{name}.{part}.bias", zeros) for part in stack]
             put(f"{theirs}/{folder}/linear_{place}/bias", *biases)

@@ -1,32 +1,20 @@
-"""What each command does, once its options are parsed: gives a `Report`, prints nothing, reads no environment."""
+"""`list`, `export` and `quantize`: models that are made of published weights."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from models.manifest import Manifest, Variant
 from models.store import Artifact, Store
-from training.data.photos import read_photos
+from training.commands.outcome import Outcome
 from training.errors import UsageError
-from training.evaluate import evaluate_image
 from training.export.registry import EXPORTERS, PINNED, exporter
 from training.export.request import ExportRequest
 
 ALL = "all"
 
 
-@dataclass(frozen=True)
-class Report:
-    """What a command found: lines for a person, and the same as one object for a program."""
-
-    lines: tuple[str, ...]
-    fields: dict[str, Any]
-
-
-def list_models(store: Store) -> Report:
+def list_models(store: Store) -> Outcome:
     """What can be exported, and what the store has."""
     names = sorted({*EXPORTERS, *store.names()})
     models = [{"name": name, "is_exportable": name in EXPORTERS, "versions": store.versions(name)} for name in names]
@@ -34,7 +22,7 @@ def list_models(store: Store) -> Report:
         f"{name:20} {'published weights' if name in EXPORTERS else 'trained here':18} {_versions(store, name)}"
         for name in names
     ]
-    return Report(tuple(lines), {"models": models})
+    return Outcome(tuple(lines), {"models": models})
 
 
 def _versions(store: Store, name: str) -> str:
@@ -42,7 +30,7 @@ def _versions(store: Store, name: str) -> str:
     return f"in the store: {', '.join(versions)}" if versions else "not exported yet"
 
 
-def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_forced: bool) -> Report:
+def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_forced: bool) -> Outcome:
     """Publish each model's next version, or leave those alone that the store has (`if_missing`).
 
     Raises:
@@ -55,7 +43,7 @@ def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_for
     done = [(each, _present(each, store, if_missing, is_forced)) for each in wanted]
     reports = [_described(kept or exporter(each).export(request), kept is None) for each, kept in done]
     lines = tuple(line for report in reports for line in report.lines)
-    return reports[0] if len(reports) == 1 else Report(lines, {"models": [each.fields for each in reports]})
+    return reports[0] if len(reports) == 1 else Outcome(lines, {"models": [each.fields for each in reports]})
 
 
 def _present(name: str, store: Store, if_missing: bool, is_forced: bool) -> Artifact | None:
@@ -71,12 +59,12 @@ def _present(name: str, store: Store, if_missing: bool, is_forced: bool) -> Arti
     return None
 
 
-def _described(artifact: Artifact, is_new: bool) -> Report:
+def _described(artifact: Artifact, is_new: bool) -> Outcome:
     manifest = artifact.manifest
     variants = {name: _variant_fields(each) for name, each in manifest.variants.items()}
     fields = {"name": manifest.name, "version": manifest.version, "exported": is_new, "variants": variants}
     state = "published" if is_new else "in the store already"
-    return Report((f"{artifact.id} {state}: {artifact.folder}", *_variant_lines(manifest)), fields)
+    return Outcome((f"{artifact.id} {state}: {artifact.folder}", *_variant_lines(manifest)), fields)
 
 
 def _variant_fields(variant: Variant) -> dict[str, Any]:
@@ -100,7 +88,7 @@ def _variant_lines(manifest: Manifest) -> list[str]:
     return lines
 
 
-def quantize(name: str, request: ExportRequest) -> Report:
+def quantize(name: str, request: ExportRequest) -> Outcome:
     """Measure int8 ranges, gate and figures of one model anew, and keep them as a record.
 
     Raises:
@@ -111,33 +99,4 @@ def quantize(name: str, request: ExportRequest) -> Report:
     if found.quantize is None:
         raise UsageError(f"{name} has no calibration record: its variants are made at export")
     path = found.quantize(request)
-    return Report((f"{name}: written to {path}; commit it, and export again",), {"name": name, "record": path.name})
-
-
-def evaluate_images(store: Store, data: Path, model: str, variant: str) -> Report:
-    """Top-1 and top-5 of a published classifier on a folder of labelled photos."""
-    artifact = store.find(model)
-    found = evaluate_image(artifact, variant, read_photos(data))
-    fields = {
-        "name": artifact.manifest.name,
-        "version": artifact.manifest.version,
-        "variant": variant,
-        "count": found.count,
-        "top1": found.top1,
-        "top5": found.top5,
-        "top1_count": found.top1_count,
-        "top5_count": found.top5_count,
-    }
-    line = (
-        f"{artifact.id} {variant}: top-1 {found.top1:.3f} ({found.top1_count} of {found.count}), "
-        f"top-5 {found.top5:.3f} ({found.top5_count} of {found.count})"
-    )
-    return Report((line,), fields)
-
-
-Evaluation = Callable[[Store, Path, str, str], Report]
-
-EVALUATIONS: dict[str, tuple[Evaluation, str, str]] = {
-    "image": (evaluate_images, "efficientnet-lite0", "fp32"),
-}
-"""By kind: what measures it, and the model and variant that are measured unless others are named."""
+    return Outcome((f"{name}: written to {path}; commit it, and export again",), {"name": name, "record": path.name})
