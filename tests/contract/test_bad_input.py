@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
-import io
-import json
-import socket
 import struct
-import time
 import zlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
 import pytest
 from PIL import Image
 
+from tests.contract.problems import (
+    BROKEN,
+    PATIENCE_S,
+    Bad,
+    assert_problem,
+    await_true,
+    connection,
+    head,
+    nothing_left,
+    read_answer,
+)
 from tests.pictures import CLOCK, WALL_CLOCK, clock, encoded
 from tests.served import Served
 
 pytestmark = pytest.mark.xdist_group("bad-input")
 ROUTE = "/classify-image"
 LIMIT_BYTES = 32 << 20
-PATIENCE_S = 20.0
 
 
 def _file(data: bytes, name: str = "photo.jpg") -> dict[str, Any]:
@@ -53,21 +58,7 @@ def _lying_png() -> bytes:
     return bytes(data)
 
 
-@dataclass(frozen=True)
-class Bad:
-    """One bad request and the problem that it must get."""
-
-    name: str
-    status: int
-    code: str
-    request: Callable[[], dict[str, Any]]
-    path: str = ROUTE
-    method: str = "POST"
-    headers: dict[str, str] = field(default_factory=dict)
-
-
 GOOD = CLOCK.read_bytes()
-BROKEN = {"Content-Type": "multipart/form-data; boundary=x"}
 BAD = [
     Bad("empty body", 400, "malformed_request", dict),
     Bad("empty raw body", 400, "malformed_request", dict, headers={"Content-Type": "image/png"}),
@@ -84,21 +75,19 @@ BAD = [
     Bad("bomb of pixels", 413, "image_too_large", lambda: _file(_bomb_of_pixels())),
     Bad("bomb of bytes", 422, "undecodable_image", lambda: _file(_bomb_of_bytes())),
     Bad("lying header", 422, "undecodable_image", lambda: _file(_lying_png())),
-    Bad("top_k 0", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?top_k=0"),
-    Bad("top_k huge", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?top_k=1001"),
-    Bad("top_k enormous", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?top_k={'9' * 5000}"),
-    Bad("top_k text", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?top_k=five"),
-    Bad("top_k twice", 422, "invalid_parameter", lambda: _file(GOOD) | {"data": {"top_k": "2"}}, f"{ROUTE}?top_k=1"),
-    Bad("min_score NaN", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?min_score=nan"),
-    Bad("unknown query field", 422, "invalid_parameter", lambda: _file(GOOD), f"{ROUTE}?topk=3"),
+    Bad("top_k 0", 422, "invalid_parameter", lambda: _file(GOOD), "?top_k=0"),
+    Bad("top_k huge", 422, "invalid_parameter", lambda: _file(GOOD), "?top_k=1001"),
+    Bad("top_k enormous", 422, "invalid_parameter", lambda: _file(GOOD), f"?top_k={'9' * 5000}"),
+    Bad("top_k text", 422, "invalid_parameter", lambda: _file(GOOD), "?top_k=five"),
+    Bad("top_k twice", 422, "invalid_parameter", lambda: _file(GOOD) | {"data": {"top_k": "2"}}, "?top_k=1"),
+    Bad("min_score NaN", 422, "invalid_parameter", lambda: _file(GOOD), "?min_score=nan"),
+    Bad("unknown query field", 422, "invalid_parameter", lambda: _file(GOOD), "?topk=3"),
     Bad("unknown form field", 422, "invalid_parameter", lambda: _file(GOOD) | {"data": {"colour": "red"}}),
     Bad("bad deadline", 422, "invalid_parameter", lambda: _file(GOOD), headers={"X-Request-Timeout": "soon"}),
     Bad("deadline passed", 504, "deadline_exceeded", lambda: _file(GOOD), headers={"X-Request-Timeout": "0.000001"}),
-    Bad("unknown model", 404, "model_not_found", lambda: _file(GOOD), f"{ROUTE}?model=resnet-50"),
+    Bad("unknown model", 404, "model_not_found", lambda: _file(GOOD), "?model=resnet-50"),
     Bad("unknown model in the form", 404, "model_not_found", lambda: _file(GOOD) | {"data": {"model": "../x"}}),
-    Bad("unknown version", 404, "model_not_found", lambda: _file(GOOD), f"{ROUTE}?model=efficientnet-lite0@999"),
-    Bad("wrong method", 405, "method_not_allowed", dict, method="GET"),
-    Bad("unknown path", 404, "not_found", dict, path="/classify"),
+    Bad("unknown version", 404, "model_not_found", lambda: _file(GOOD), "?model=efficientnet-lite0@999"),
     Bad("broken multipart", 400, "malformed_request", lambda: {"content": b"--y\r\n\r\n"}, headers=BROKEN),
     Bad("unfinished multipart", 400, "malformed_request",
         lambda: {"content": b'--x\r\nContent-Disposition: form-data; name="file"\r\n\r\n' + GOOD}, headers=BROKEN),
@@ -108,17 +97,17 @@ BAD = [
 ]  # fmt: skip
 
 
+@pytest.fixture(scope="module", autouse=True)
+def warm(service: Served) -> None:
+    """Threads that stay are started with the first requests."""
+    _assert_good(service)
+
+
 @pytest.fixture(autouse=True)
 def nothing_is_left(service: Served) -> Iterator[None]:
-    """After each test the next good request is right, and no place, thread or file is held."""
-    _assert_good(service)
-    threads, files = service.threads, service.open_files
-    yield
-    _assert_good(service)
-    _await(lambda: service.metric("percept_in_flight_requests") == 0)
-    assert service.metric("percept_queue_depth") == 0
-    assert service.threads <= threads
-    assert service.open_files <= files
+    """As the name says, after each test."""
+    with nothing_left(service, _assert_good):
+        yield
 
 
 def _assert_good(service: Served) -> None:
@@ -127,30 +116,19 @@ def _assert_good(service: Served) -> None:
     assert answer.json()["predictions"][0]["class_id"] == WALL_CLOCK
 
 
-def _await(condition: Callable[[], bool]) -> None:
-    end = time.monotonic() + PATIENCE_S
-    while not condition():
-        assert time.monotonic() < end, "it never came true"
-
-
-def _assert_problem(answer: httpx.Response, status: int, code: str) -> None:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    problem = answer.json()
-    assert problem.keys() == {"type", "title", "status", "detail", "code", "request_id"}
-    assert (problem["status"], problem["code"]) == (status, code)
-    assert problem["request_id"] == answer.headers["x-request-id"]
-    assert "total;dur=" in answer.headers["server-timing"]
-    for inside in ("Traceback", "/service/", "site-packages", "PIL", "onnxruntime"):
-        assert inside not in problem["detail"]
-
-
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_bad_input_gets_its_problem(service: Served, bad: Bad) -> None:
     with httpx.Client(base_url=service.url, timeout=PATIENCE_S) as client:
-        _assert_problem(
-            client.request(bad.method, bad.path, headers=bad.headers, **bad.request()), bad.status, bad.code
-        )
+        answer = client.post(ROUTE + bad.query, headers=bad.headers, **bad.request())
+        assert_problem(answer, bad.status, bad.code)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [("GET", ROUTE, 405, "method_not_allowed"), ("POST", "/classify", 404, "not_found")],
+)
+def test_a_wrong_route_gets_its_problem(service: Served, method: str, path: str, status: int, code: str) -> None:
+    assert_problem(httpx.request(method, service.url + path), status, code)
 
 
 def test_a_wrong_method_names_the_right_one(service: Served) -> None:
@@ -164,6 +142,10 @@ def test_memory_is_bounded_under_bombs(service: Served) -> None:
     assert service.memory_mb("VmHWM") - before < 200
 
 
+def _head(length: int) -> bytes:
+    return head(ROUTE, "image/jpeg", length)
+
+
 def _endless(total: int, sent: list[int]) -> Iterator[bytes]:
     piece = bytes(1 << 16)
     for _ in range(total // len(piece)):
@@ -175,57 +157,35 @@ def test_a_gigabyte_is_refused_while_reading(service: Served) -> None:
     before, sent = service.memory_mb("VmHWM"), [0]
     headers = {"Content-Type": "image/jpeg"}  # no Content-Length: it comes in chunks
     answer = httpx.post(service.url + ROUTE, headers=headers, content=_endless(10**9, sent), timeout=PATIENCE_S)
-    _assert_problem(answer, 413, "payload_too_large")
+    assert_problem(answer, 413, "payload_too_large")
     assert service.memory_mb("VmHWM") - before < 100
 
 
 def test_a_declared_gigabyte_is_refused_before_reading(service: Served) -> None:
-    with _connection(service) as wire:
+    with connection(service) as wire:
         wire.sendall(_head(10**9))
-        status, body = _read(wire)
+        status, body = read_answer(wire)
     assert (status, body["code"]) == (413, "payload_too_large")
 
 
-def _connection(service: Served) -> socket.socket:
-    url = httpx.URL(service.url)
-    wire = socket.create_connection((url.host, url.port or 80), timeout=PATIENCE_S)
-    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # closing is hanging up
-    return wire
-
-
-def _head(length: int) -> bytes:
-    return (
-        f"POST {ROUTE} HTTP/1.1\r\nHost: x\r\nContent-Type: image/jpeg\r\nContent-Length: {length}\r\n\r\n"
-    ).encode()
-
-
-def _read(wire: socket.socket) -> tuple[int, dict[str, Any]]:
-    with io.BufferedReader(socket.SocketIO(wire, "r")) as answer:
-        status = int(answer.readline().split()[1])
-        length = 0
-        while line := answer.readline().strip().lower():
-            length = int(line.split(b":")[1]) if line.startswith(b"content-length:") else length
-        return status, json.loads(answer.read(length))
-
-
 def test_a_stalled_upload_is_ended(service: Served) -> None:
-    with _connection(service) as wire:
+    with connection(service) as wire:
         wire.sendall(_head(100_000) + b"x" * 1000)
-        status, body = _read(wire)
+        status, body = read_answer(wire)
     assert (status, body["code"]) == (408, "request_timeout")
 
 
 def test_a_client_that_vanishes_mid_upload_leaves_nothing(service: Served) -> None:
     before = service.metric("percept_cancelled_total")
-    with _connection(service) as wire:
+    with connection(service) as wire:
         wire.sendall(_head(100_000) + b"x" * 1000)
-        _await(lambda: service.metric("percept_in_flight_requests") == 1)
-    _await(lambda: service.metric("percept_cancelled_total") == before + 1)
+        await_true(lambda: service.metric("percept_in_flight_requests") == 1)
+    await_true(lambda: service.metric("percept_cancelled_total") == before + 1)
 
 
 def test_many_that_vanish_do_not_fill_the_queue(service: Served) -> None:
     before = service.metric("percept_cancelled_total")
     for _ in range(80):  # more than the queue has places
-        with _connection(service) as wire:
+        with connection(service) as wire:
             wire.sendall(_head(len(GOOD)) + GOOD[: len(GOOD) // 2])
-    _await(lambda: service.metric("percept_cancelled_total") == before + 80)
+    await_true(lambda: service.metric("percept_cancelled_total") == before + 80)
