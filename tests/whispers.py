@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import base64
+import shutil
 from datetime import date
+from pathlib import Path
 
 import torch
 
 from models.manifest import Provenance
+from models.store import Artifact, Store
+from service.settings import read_settings
+from service.speech.opening import VOICE
+from training.export import speech
+from training.export.request import ExportRequest
 from training.export.speech_model import SpeechModel
 from training.networks.whisper import Dimensions, Whisper
 
@@ -53,3 +60,17 @@ def small_model(name: str = "whisper-small-test") -> SpeechModel:
         ),
         limits="knows nothing",
     )
+
+
+def publish(root: Path, name: str = "whisper-small-test") -> Artifact:
+    """The small Whisper in both precisions in a store of its own, exported as the real one is; no gate is asked."""
+    return speech.export(small_model(name), ExportRequest(Store(root), root / "cache", records=root), is_gated=False)
+
+
+def add_voice(root: Path) -> bool:
+    """Copy the published voice detector beside it; False where there is none."""
+    source = read_settings().artifacts / VOICE
+    if not source.is_dir():
+        return False
+    shutil.copytree(source, root / VOICE)
+    return True

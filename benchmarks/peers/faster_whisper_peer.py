@@ -15,7 +15,6 @@ from pathlib import Path
 from training.export.whisper import BASE, CONFIGURATION, TOKENIZER, VOCABULARY
 
 VERSION = "1.2.1"
-_ENVIRONMENT = Path(__file__).parent / f".faster-whisper-{VERSION}"
 _LINES = Path(__file__).parent / "whisper_lines.py"
 
 
@@ -31,13 +30,14 @@ Ask = Callable[[Path, str, str, int], Heard]
 """Of a file, its language, a prompt and a beam size."""
 
 
-def interpreter() -> Path:
-    """Python of the peer's environment, which is made where it is missing."""
-    python = _ENVIRONMENT / "bin" / "python"
-    if not (_ENVIRONMENT / ".complete").exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", str(_ENVIRONMENT)], check=True)
+def interpreter(cache: Path) -> Path:
+    """Python of the peer's environment in the cache, which is made where it is missing."""
+    environment = cache / "peers" / f"faster-whisper-{VERSION}"
+    python = environment / "bin" / "python"
+    if not (environment / ".complete").exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", str(environment)], check=True)
         subprocess.run([str(python), "-m", "pip", "install", "-q", f"faster-whisper=={VERSION}"], check=True)
-        (_ENVIRONMENT / ".complete").touch()
+        (environment / ".complete").touch()
     return python
 
 
@@ -54,7 +54,7 @@ def running(cache: Path, threads: int) -> Iterator[Ask]:
             (VOCABULARY, "vocabulary.txt"),
         ):
             (Path(folder) / name).write_bytes(source.read(cache))
-        command = [str(interpreter()), str(_LINES), folder, str(threads)]
+        command = [str(interpreter(cache)), str(_LINES), folder, str(threads)]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
             yield _asking(process)
             assert process.stdin is not None  # noqa: S101 - asked for as a pipe

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import io
 import tempfile
+from collections.abc import Callable
 from typing import IO
 
 from service.errors import NotReady
@@ -19,7 +20,8 @@ _IN_MEMORY_BYTES = 1 << 20
 class SpooledSink:
     """Keeps a file of any size; `file` is what was written, from its beginning."""
 
-    def __init__(self) -> None:
+    def __init__(self, open_file: Callable[[], IO[bytes]] = tempfile.TemporaryFile) -> None:
+        self._open_file = open_file
         self._pending = bytearray()
         self._spooled: IO[bytes] | None = None
         self._size = 0
@@ -56,7 +58,7 @@ class SpooledSink:
     def _spool(self, piece: bytes) -> None:
         try:
             if self._spooled is None:
-                self._spooled = tempfile.TemporaryFile()  # noqa: SIM115 - closed by close()
+                self._spooled = self._open_file()
             self._spooled.write(piece)
             self._spooled.flush()
         except OSError as error:

@@ -13,7 +13,7 @@ from typing import Literal
 from pydantic import Field, ValidationError
 
 import models
-from models.manifest import Calibration, Data, Gate, Metric, Name, Sha256
+from models.manifest import Calibration, Data, Gate, Metric, Name, Parity, Sha256
 from training.errors import ExportError
 
 FOLDER = Path(models.__file__).parent / "calibration"
@@ -38,6 +38,7 @@ class Record(Data):
     weights_sha256: Sha256
     date: date
     int8: Int8Record | None = None
+    parity: Parity | None = Field(default=None, description="of fp32 on recordings that an export has not at hand")
     metrics: tuple[Metric, ...] = ()
     calibration: Calibration | None = None
 

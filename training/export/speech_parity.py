@@ -26,6 +26,14 @@ Sound = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
+class Recording:
+    """A sound and the language that its text is asked for in."""
+
+    audio: Sound
+    language: str = "en"
+
+
+@dataclass(frozen=True)
 class Greedy:
     """What PyTorch writes: tokens behind the beginning, and by how much each led the second best."""
 
@@ -33,18 +41,22 @@ class Greedy:
     margins: list[float]
 
 
-def check(model: SpeechModel, session: SpeechSession, sounds: Mapping[str, Sound]) -> Parity:
-    """Compare on every sound.
+def check(
+    model: SpeechModel, session: SpeechSession, recordings: Mapping[str, Recording], longest: int = _LONGEST
+) -> Parity:
+    """Compare on every recording, greedy decoding along `longest` tokens at most.
 
     Raises:
         ParityError: keys or values are too far away, or a token differs that was no close call.
     """
     found: dict[str, float] = {}
-    for name, audio in sounds.items():
+    for name, recording in recordings.items():
+        audio, language = recording.audio, recording.language
         found[name] = difference = encoder_difference(model.network, session, audio)
         if not difference <= TOLERANCE:
             raise ParityError(f"the encoder graph is {difference:.2g} away from PyTorch on {name}; nothing published")
-        place = first_difference(session, audio, model.beginning(), greedy(model, audio, _LONGEST))
+        wanted = greedy(model, audio, longest, language)
+        place = first_difference(session, audio, model.beginning(language), wanted)
         if place is not None:
             raise ParityError(
                 f"the decoder graph writes another token than PyTorch at place {place} of {name}; nothing published"
