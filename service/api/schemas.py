@@ -133,7 +133,7 @@ class AudioTiming(Answer):
 class TranscribeAnswer(Answer):
     """The answer of /transcribe; `truncated` is there, and true, where the media ended early.
 
-    `segments` are absent with `timestamps=none`.
+    `segments` are absent with `timestamps=none`; `language` is null where none was given and nothing was said.
     """
 
     model_config = ConfigDict(
@@ -171,7 +171,7 @@ class TranscribeAnswer(Answer):
 
     model: ModelUsed
     task: str
-    language: str
+    language: str | None
     language_probability: float
     duration_s: float
     text: str

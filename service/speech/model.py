@@ -64,8 +64,10 @@ class Segment:
 class Transcript:
     """What was said in a recording. A recording without speech has no segments and an empty text."""
 
-    language: str
+    language: str | None
+    """ISO-639-1 code; None where none was given and nothing was said."""
     language_probability: float
+    """0…1; 1 where it was given, 0 where there is none."""
     text: str
     segments: tuple[Segment, ...]
     duration_s: float

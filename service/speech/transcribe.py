@@ -228,9 +228,10 @@ class _Session:
         return widen_punctuation(to_script(text, self.options.script, spoken))
 
     def _transcript(self, decoded: Decoded, decode_s: float) -> Transcript:
+        is_known = bool(self.segments) or len(self.options.languages) == 1
         return Transcript(
-            language=self.language,
-            language_probability=self.language_probability,
+            language=self.language or self.options.languages[0] if is_known else None,
+            language_probability=self.language_probability if is_known else 0.0,
             text=join(segment.text for segment in self.segments),
             segments=tuple(self.segments),
             duration_s=decoded.duration_s,

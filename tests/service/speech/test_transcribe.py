@@ -81,6 +81,9 @@ def test_silence_is_nothing_and_the_recogniser_is_not_asked() -> None:
     result, desk = transcribed(SURE, wav((0.0, 5.0)))
     assert (result.text, result.segments, desk.begun) == ("", (), [])
     assert result.duration_s == pytest.approx(5.0)
+    assert (result.language, result.language_probability) == (None, 0.0)
+    given, _ = transcribed(SURE, wav((0.0, 5.0)), languages=("zh",))
+    assert (given.language, given.language_probability) == ("zh", 1.0)
 
 
 def test_times_are_those_of_the_recording() -> None:
