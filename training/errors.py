@@ -3,8 +3,11 @@
 TrainingError
 ├── SourceError    weights cannot be had, or are not what was pinned
 ├── DataError      the data folder lacks what is needed
+├── RecipeError    a recipe is wrong somewhere
+├── DivergedError  training came to nothing: not a number, or gradients that vanish or explode
 ├── ExportError    a model cannot be exported as asked
 │   └── ParityError  the exported graph does not compute what PyTorch computes
+├── GateError      a model is worse than the one that it would replace
 └── UsageError     the command line asks for what does not exist
 """
 
@@ -21,6 +24,18 @@ class SourceError(TrainingError):
 
 class DataError(TrainingError):
     """The data folder lacks what is needed, or holds something else."""
+
+
+class RecipeError(TrainingError):
+    """A recipe is wrong somewhere, or there is none of that name."""
+
+
+class DivergedError(TrainingError):
+    """Training came to nothing: a loss that is no number, or gradients that vanish or explode."""
+
+
+class GateError(TrainingError):
+    """A model is worse than the one that it would replace; nothing is published."""
 
 
 class ExportError(TrainingError):

@@ -1,0 +1,133 @@
+"""Picture files decoded once: squares of uint8 in one file of the cache, with what could not be read.
+
+The cache's key is the list of files with their sizes and times, so changed files are decoded again. What is half
+written when a process ends is never used. It does not know labels.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from tqdm import tqdm
+
+from models.manifest import ImagePreprocessing
+from models.preprocess import draft, fit
+from training.errors import DataError
+
+_SQUARES, _INDEX = "squares.npy", "index.json"
+_CHUNK = 256  # files that are handed to the threads at once
+Outcome = tuple[NDArray[np.uint8], str] | str
+"""A square and the hash of its file, or why there is none."""
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """Squares uint8 `[n, side, side, 3]` in the order of the files that can be read."""
+
+    squares: NDArray[np.uint8]
+    files: tuple[Path, ...]
+    places: tuple[int, ...]
+    """Of each square: the place of its file in the list that was asked for."""
+    contents: tuple[str, ...]
+    """Of each square: the sha1 of its file."""
+    broken: tuple[tuple[Path, str], ...]
+    """Files that were left out, with the reason."""
+
+
+def decoded(files: Sequence[Path], side_px: int, cache: Path) -> Decoded:
+    """Every file as a square, from the cache where it is there.
+
+    Raises:
+        DataError: the cache has no room.
+    """
+    folder = cache / "decoded" / _key(files, side_px)
+    if not folder.is_dir():
+        _decode_into(folder, files, side_px)
+    index = json.loads((folder / _INDEX).read_text("utf-8"))
+    return Decoded(
+        squares=np.asarray(np.load(folder / _SQUARES, mmap_mode="r"))[: len(index["places"])],
+        files=tuple(files[place] for place in index["places"]),
+        places=tuple(index["places"]),
+        contents=tuple(index["contents"]),
+        broken=tuple((files[place], reason) for place, reason in index["broken"]),
+    )
+
+
+def _key(files: Sequence[Path], side_px: int) -> str:
+    digest = hashlib.sha256(str(side_px).encode())
+    for file in files:
+        try:
+            stat = file.stat()
+        except OSError:
+            digest.update(f"{file.absolute()} -\n".encode())
+            continue
+        digest.update(f"{file.absolute()} {stat.st_size} {stat.st_mtime_ns}\n".encode())
+    return digest.hexdigest()[:16]
+
+
+def _decode_into(folder: Path, files: Sequence[Path], side_px: int) -> None:
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    wanted = len(files) * side_px * side_px * 3
+    free = shutil.disk_usage(folder.parent).free
+    if wanted > free:
+        raise DataError(f"decoded pictures need {wanted / 1e9:.1f} GB in {folder.parent}, which has {free / 1e9:.1f}")
+    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
+        index = _write(Path(scratch) / _SQUARES, files, side_px)
+        (Path(scratch) / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+        (Path(scratch) / "whole").mkdir()
+        for name in (_SQUARES, _INDEX):
+            (Path(scratch) / name).rename(Path(scratch) / "whole" / name)
+        try:
+            (Path(scratch) / "whole").rename(folder)
+        except OSError:  # another process was faster
+            if not folder.is_dir():
+                raise
+
+
+def _write(path: Path, files: Sequence[Path], side_px: int) -> dict[str, list[object]]:
+    mapped = np.lib.format.open_memmap(path, "w+", np.uint8, (max(1, len(files)), side_px, side_px, 3))
+    squares = np.asarray(mapped)  # the same memory, without what a memmap costs at every row
+    index: dict[str, list[object]] = {"places": [], "contents": [], "broken": []}
+    for place, outcome in enumerate(_outcomes(files, side_px)):
+        if isinstance(outcome, str):
+            index["broken"].append((place, outcome))
+            continue
+        squares[len(index["places"])], content = outcome
+        index["places"].append(place)
+        index["contents"].append(content)
+    mapped.flush()
+    return index
+
+
+def _outcomes(files: Sequence[Path], side_px: int) -> Iterator[Outcome]:
+    spec = ImagePreprocessing(resize_px=side_px, crop_px=side_px)
+    bar = tqdm(total=len(files), unit="picture", desc="reading", leave=False, disable=None)
+    with ThreadPoolExecutor(os.cpu_count()) as threads, bar:
+        for start in range(0, len(files), _CHUNK):
+            for outcome in threads.map(lambda file: _square(file, spec), files[start : start + _CHUNK]):
+                bar.update()
+                yield outcome
+
+
+def _square(file: Path, spec: ImagePreprocessing) -> Outcome:
+    try:
+        data = file.read_bytes()
+        with Image.open(io.BytesIO(data)) as image:
+            draft(image, spec)
+            return fit(image, spec), hashlib.sha1(data, usedforsecurity=False).hexdigest()
+    except FileNotFoundError:
+        return "it is not there"
+    except Exception:  # Pillow raises many types on files that are no pictures
+        return "it cannot be read as a picture"

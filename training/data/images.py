@@ -1,0 +1,216 @@
+"""Labelled pictures to train on: a folder for each class, a CSV, or a tar of either; or scikit-learn's digits.
+
+Parts named `train` and `test` are taken as they are; otherwise a test part is held out. What cannot be read is named
+and left out. Pictures are reduced to squares of uint8 by the same code as in serving, once, into a file of the cache
+that is mapped into memory: the next run begins at once, and data may be larger than the memory.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import tarfile
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from models.manifest import ImagePreprocessing
+from models.preprocess import draft, fit
+from training.data.decoded import Decoded, decoded
+from training.data.split import Indices, grouped_split
+from training.errors import DataError
+
+MIN_PICTURES = 20
+_TRAIN, _TEST = "train", "test"
+_COLUMNS = ("path", "label")
+_DIGIT_LEVELS = 16
+_SEED = 20261125  # of the test part where the data have none: the same for every recipe
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Labelled squares: rows of an array uint8 `[n, side, side, 3]`, class ids int64 `[rows]`, and content hashes."""
+
+    squares: NDArray[np.uint8]
+    rows: Indices
+    class_ids: NDArray[np.int64]
+    contents: tuple[str, ...]
+    files: tuple[Path, ...] = ()
+    """Where each comes from; empty where they come from no files."""
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @property
+    def side_px(self) -> int:
+        """Side of the squares."""
+        return int(self.squares.shape[1])
+
+    def pixels(self, index: int) -> NDArray[np.uint8]:
+        """One of them, uint8 `[side, side, 3]`."""
+        return np.asarray(self.squares[self.rows[index]])
+
+    def taken(self, indices: Indices) -> Pictures:
+        """Some of them."""
+        kept = indices.tolist()
+        return replace(
+            self,
+            rows=self.rows[indices],
+            class_ids=self.class_ids[indices],
+            contents=tuple(self.contents[each] for each in kept),
+            files=tuple(self.files[each] for each in kept) if self.files else (),
+        )
+
+    def as_served(self, index: int, spec: ImagePreprocessing) -> NDArray[np.uint8]:
+        """One of them as the service gives it to the graph, uint8 `[crop, crop, 3]`."""
+        if self.files and spec.crop_px != self.side_px:
+            with Image.open(self.files[index]) as image:
+                draft(image, spec)
+                return fit(image, spec)
+        return fit(Image.fromarray(self.pixels(index)), spec)
+
+
+@dataclass(frozen=True)
+class ImageData:
+    """A whole data set: what is learnt from, what is judged by, the classes' names, and what was left out."""
+
+    train: Pictures
+    test: Pictures
+    classes: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of the training part's contents and labels."""
+        digest = hashlib.sha256("".join(self.train.contents).encode())
+        digest.update(self.train.class_ids.tobytes())
+        return digest.hexdigest()[:8]
+
+
+def digits() -> ImageData:
+    """scikit-learn's 1,797 handwritten digits of 8 × 8 (UCI, Alpaydin and Kaynak), a fifth of them held out."""
+    loaded = load_digits()
+    levels = np.rint(loaded.images * (255 / _DIGIT_LEVELS)).astype(np.uint8)
+    pixels = np.repeat(levels[..., None], 3, axis=-1)
+    everything = Pictures(pixels, np.arange(len(pixels)), loaded.target.astype(np.int64), _hashes(pixels))
+    return _divided(everything, tuple(str(digit) for digit in range(10)), 0.2, ())
+
+
+def read_images(root: Path, size_px: int, test_fraction: float, cache: Path) -> ImageData:
+    """The pictures of a folder, a CSV or a tar.
+
+    Raises:
+        DataError: there is nothing there, or too little to learn from: one class, a handful of pictures.
+    """
+    place = unpacked(root, cache) if root.is_file() and tarfile.is_tarfile(root) else root
+    if not place.exists():
+        raise DataError(f"there is no folder, CSV or tar {root}")
+    listed = _read_csv(place) if place.is_file() else _read_folder(place)
+    train_files, test_files = listed.get(_TRAIN, []), listed.get(_TEST, [])
+    classes = tuple(sorted({label for files in listed.values() for _, label in files}))
+    _refuse_too_little(root, classes, train_files)
+    found = decoded([file for file, _ in (*train_files, *test_files)], size_px, cache)
+    train = _labelled(found, range(len(train_files)), [label for _, label in train_files], classes)
+    tests = range(len(train_files), len(train_files) + len(test_files))
+    test = _labelled(found, tests, [label for _, label in test_files], classes)
+    notes = tuple(f"{file} was left out: {reason}" for file, reason in found.broken)
+    _refuse_too_little(root, classes, [("", classes[each]) for each in train.class_ids])
+    if not len(test):
+        return _divided(train, classes, test_fraction, notes)
+    judged = set(test.contents)
+    kept = np.array([index for index, content in enumerate(train.contents) if content not in judged], np.int64)
+    if twins := len(train) - len(kept):
+        notes = (*notes, f"{twins} training pictures are in the test part too and were left out")
+    return ImageData(train.taken(kept), test, classes, notes)
+
+
+def unpacked(archive: Path, cache: Path) -> Path:
+    """The folder that a tar was unpacked to, below `cache`; links and paths that lead out of it are refused."""
+    stat = archive.stat()
+    key = hashlib.sha256(f"{archive.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
+    folder = cache / "unpacked" / key
+    if not (folder / ".complete").exists():
+        try:
+            with tarfile.open(archive) as tar:
+                tar.extractall(folder, filter="data")
+        except (tarfile.TarError, OSError, EOFError) as error:
+            raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
+        (folder / ".complete").touch()
+    inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
+    return inside[0] if len(inside) == 1 and inside[0].name not in {_TRAIN, _TEST} else folder
+
+
+def _read_folder(root: Path) -> dict[str, list[tuple[Path, str]]]:
+    """Files and labels by part: `root/train/<class>/…` and `root/test/<class>/…`, or `root/<class>/…`."""
+    table = next(iter(sorted(root.glob("*.csv"))), None)
+    if table is not None:
+        return _read_csv(table)
+    if (root / _TRAIN).is_dir():
+        return {part: _by_class(root / part) for part in (_TRAIN, _TEST) if (root / part).is_dir()}
+    return {_TRAIN: _by_class(root)}
+
+
+def _by_class(folder: Path) -> list[tuple[Path, str]]:
+    classes = sorted(each for each in folder.iterdir() if each.is_dir())
+    return [
+        (file, each.name)
+        for each in classes
+        for file in sorted(each.rglob("*"))
+        if file.is_file() and not file.name.startswith(".")
+    ]
+
+
+def _read_csv(table: Path) -> dict[str, list[tuple[Path, str]]]:
+    """Columns `path` and `label`, and `part` (train or test) where parts are given."""
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    if not rows or any(column not in rows[0] for column in _COLUMNS):
+        raise DataError(f"{table.name} needs a header with the columns {' and '.join(_COLUMNS)}")
+    parts: dict[str, list[tuple[Path, str]]] = {}
+    for row in rows:
+        part = (row.get("part") or _TRAIN).strip()
+        if part not in {_TRAIN, _TEST}:
+            raise DataError(f"{table.name}: the part {part} is neither {_TRAIN} nor {_TEST}")
+        parts.setdefault(part, []).append((table.parent / row["path"], row["label"]))
+    return parts
+
+
+def _refuse_too_little(root: Path, classes: Sequence[str], files: Sequence[tuple[object, str]]) -> None:
+    if not files:
+        raise DataError(f"{root} holds no pictures: put them into one folder for each class, or name them in a CSV")
+    if len(classes) < 2:
+        raise DataError(f"{root} holds only the class {classes[0]}: at least two are needed to tell apart")
+    if len(files) < MIN_PICTURES:
+        raise DataError(f"{root} holds only {len(files)} pictures to learn from: at least {MIN_PICTURES} are needed")
+    counts = Counter(label for _, label in files)
+    for each in classes:
+        if counts[each] < 2:
+            raise DataError(f"{root} holds {counts[each]} pictures of the class {each}: at least 2 are needed")
+
+
+def _labelled(found: Decoded, places: range, labels: Sequence[str], classes: Sequence[str]) -> Pictures:
+    """The readable ones among the files at these places of the list."""
+    ids = {name: number for number, name in enumerate(classes)}
+    rows = [row for row, place in enumerate(found.places) if place in places]
+    return Pictures(
+        squares=found.squares,
+        rows=np.array(rows, np.int64),
+        class_ids=np.array([ids[labels[found.places[row] - places.start]] for row in rows], np.int64),
+        contents=tuple(found.contents[row] for row in rows),
+        files=tuple(found.files[row] for row in rows),
+    )
+
+
+def _hashes(pixels: NDArray[np.uint8]) -> tuple[str, ...]:
+    return tuple(hashlib.sha1(each.tobytes(), usedforsecurity=False).hexdigest() for each in pixels)
+
+
+def _divided(everything: Pictures, classes: tuple[str, ...], fraction: float, notes: tuple[str, ...]) -> ImageData:
+    kept, held = grouped_split(everything.contents, everything.class_ids.tolist(), fraction, _SEED)
+    return ImageData(everything.taken(kept), everything.taken(held), classes, notes)

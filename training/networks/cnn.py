@@ -1,0 +1,81 @@
+"""A convolutional network in stages: each widens, halves the picture, and may add its input back (residual).
+
+A stage is convolution → pool → norm → activation, then so many more convolutions as the recipe says, each behind a
+shortcut (He et al. 2015). A first small convolution looks at the pixels, and the last picture is averaged.
+"""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+from torch import Tensor, nn
+
+from training.activations import activation
+from training.recipe import ActivationName, Cnn, NormName
+
+_STEM = 32
+_GROUP_CHANNELS = 16
+
+
+class ConvLayer(nn.Module):
+    """Convolution 3×3, pool where wanted, norm, activation: `[N, in, H, W]` to `[N, out, H, W]` or half of it."""
+
+    def __init__(self, inputs: int, outputs: int, norm: NormName, name: ActivationName, *, is_pooled: bool) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(inputs, outputs, 3, padding=1, bias=norm == "none")
+        if is_pooled:
+            self.pool = nn.MaxPool2d(2)
+        self.norm = _norm(norm, outputs)
+        self.is_pooled = is_pooled
+        self.activation = activation(name)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """One layer further; pooling comes first, since what follows it then costs a quarter."""
+        x = self.conv(x)
+        y: Tensor = self.activation(self.norm(self.pool(x) if self.is_pooled else x))
+        return y
+
+
+class Stage(nn.Module):
+    """Widen and halve, then look again `blocks` times."""
+
+    def __init__(self, inputs: int, outputs: int, section: Cnn) -> None:
+        super().__init__()
+        settings = (section.norm, section.activation)
+        self.widen = ConvLayer(inputs, outputs, *settings, is_pooled=True)
+        self.blocks = nn.ModuleList(
+            ConvLayer(outputs, outputs, *settings, is_pooled=False) for _ in range(section.blocks)
+        )
+        self.is_residual = section.residual
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, in, H, W]` to `[N, out, H/2, W/2]`."""
+        x = self.widen(x)
+        for block in self.blocks:
+            x = x + block(x) if self.is_residual else block(x)
+        return x
+
+
+class CnnNetwork(nn.Module):
+    """Normalised floats `[N, channels, H, W]` to logits `[N, outputs]`."""
+
+    def __init__(self, section: Cnn, channels: int, outputs: int) -> None:
+        super().__init__()
+        self.stem = ConvLayer(channels, _STEM, section.norm, section.activation, is_pooled=False)
+        widths = [_STEM, *section.widths]
+        self.stages = nn.Sequential(*(Stage(before, after, section) for before, after in pairwise(widths)))
+        self.dropout = nn.Dropout(section.dropout)
+        self.classifier = nn.Linear(widths[-1], outputs)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Logits `[N, outputs]`."""
+        pooled = self.stages(self.stem(x)).amax((2, 3))
+        logits: Tensor = self.classifier(self.dropout(pooled))
+        return logits
+
+
+def _norm(name: NormName, width: int) -> nn.Module:
+    """`layer` normalises over all channels and places of each example, by group norm of one group."""
+    if name == "batch":
+        return nn.BatchNorm2d(width)
+    return nn.GroupNorm(1, width) if name == "layer" else nn.Identity()

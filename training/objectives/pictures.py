@@ -1,0 +1,233 @@
+"""Training on pictures: classes from logits, or the picture itself from an autoencoder."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from models.manifest import ImagePreprocessing
+from training.data.augment_images import blended, varied
+from training.data.images import ImageData, Pictures
+from training.data.split import first_of_each_class, grouped_split
+from training.losses import Loss, classification_loss, rareness, reconstruction_loss
+from training.objectives.objective import Forward, Judgement, Key, Part, StepResult, generator, shuffled
+from training.recipe import Recipe
+
+_JUDGED_BATCH = 250
+_TOP = 5
+Batch = tuple[Tensor, Tensor]
+"""uint8 `[N, side, side, 3]` and class ids `[N]`."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """The data of a run: what it learns from, steers by, and is judged by."""
+
+    train: Pictures
+    validation: Pictures
+    test: Pictures
+    classes: tuple[str, ...]
+
+
+def divided(data: ImageData, recipe: Recipe) -> Parts:
+    """Hold out the validation part, and keep only so many labels where the recipe says so."""
+    section, labels = recipe.data, data.train.class_ids.tolist()
+    kept, held = grouped_split(data.train.contents, labels, section.validation, recipe.seed)
+    train = data.train.taken(kept)
+    if section.labels is not None:
+        train = train.taken(first_of_each_class(train.class_ids.tolist(), section.labels, recipe.seed))
+    return Parts(train, data.train.taken(held), data.test, data.classes)
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """What is taken off a pixel's 0…255 and what it is divided by, for each colour."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """uint8 `[N, H, W, 3]` to floats `[N, 3, H, W]`."""
+        floats = pixels.permute(0, 3, 1, 2).float()
+        mean, std = (torch.tensor(each, device=pixels.device).reshape(1, -1, 1, 1) for each in (self.mean, self.std))
+        return (floats - mean) / std
+
+
+def measured(pictures: Pictures, most: int = 10_000) -> Normalisation:
+    """Mean and spread of each colour over (some of) the pictures."""
+    chosen = np.linspace(0, len(pictures) - 1, min(most, len(pictures))).astype(np.int64)
+    pixels = np.stack([pictures.pixels(index) for index in chosen.tolist()]).astype(np.float64)
+    mean, std = pixels.mean((0, 1, 2)), pixels.std((0, 1, 2))
+    return Normalisation(tuple(mean.round(2).tolist()), tuple(np.maximum(std, 1.0).round(2).tolist()))
+
+
+@dataclass
+class PictureObjective:
+    """Everything that both kinds of training on pictures share."""
+
+    recipe: Recipe
+    parts: Parts
+    network: nn.Module
+    normalise: Normalisation
+    frozen: tuple[nn.Module, ...] = ()
+    unit: str = "images"
+    _sampling: NDArray[np.float64] | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        """Freeze what is frozen; work out how often classes are drawn."""
+        for part in self.frozen:
+            part.requires_grad_(False)
+        if self.recipe.data.balance == "sampling":
+            weights = self.class_weights().numpy()[self.parts.train.class_ids]
+            self._sampling = weights / weights.sum()
+
+    def class_weights(self) -> Tensor:
+        """By the rareness of each class in the training part."""
+        counts = np.bincount(self.parts.train.class_ids, minlength=len(self.parts.classes))
+        return rareness(torch.from_numpy(counts)).double()
+
+    @property
+    def has_validation(self) -> bool:
+        """Whether a validation part was held out."""
+        return len(self.parts.validation) > 0
+
+    @property
+    def served(self) -> ImagePreprocessing:
+        """How pictures reach the network in serving, and where it is judged."""
+        return ImagePreprocessing(resize_px=self.recipe.eval_px, crop_px=self.recipe.eval_px)
+
+    def order(self, epoch: int) -> Sequence[int]:
+        """Every training picture once, or classes equally often."""
+        count = len(self.parts.train)
+        if self._sampling is None:
+            return shuffled(self.recipe.seed, epoch, count)
+        drawn: list[int] = generator(self.recipe.seed, epoch).choice(count, count, p=self._sampling).tolist()
+        return drawn
+
+    def example(self, key: Key) -> tuple[NDArray[np.uint8], int]:
+        """A varied picture and its class."""
+        epoch, index = key
+        rng = generator(self.recipe.seed, epoch, index)
+        picture = varied(self.parts.train.pixels(index), self.recipe.augment, rng)
+        return picture, int(self.parts.train.class_ids[index])
+
+    def collate(self, examples: list[Any]) -> Batch:
+        """Stacked."""
+        pictures, class_ids = zip(*examples, strict=True)
+        return torch.from_numpy(np.stack(pictures)), torch.tensor(class_ids)
+
+    def begin_training(self) -> None:
+        """Norms of frozen parts keep their statistics."""
+        self.network.train()
+        for part in self.frozen:
+            part.eval()
+
+    def inputs(self, pixels: Tensor) -> Tensor:
+        """What the network is trained on: normalised, and at the recipe's size."""
+        images = self.normalise(pixels)
+        if images.shape[-1] != self.recipe.train_px:
+            side = (self.recipe.train_px, self.recipe.train_px)
+            images = F.interpolate(images, side, mode="bicubic", antialias=True)
+        return images
+
+    def _judged(self, part: Part, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
+        """Inputs as served, and class ids, batch by batch."""
+        pictures = self.parts.test if part == "test" else self.parts.validation
+        bar = tqdm(total=len(pictures), unit="picture", desc=part, leave=False, disable=None)
+        with bar:
+            for start in range(0, len(pictures), _JUDGED_BATCH):
+                rows = range(start, min(len(pictures), start + _JUDGED_BATCH))
+                pixels = np.stack([pictures.as_served(row, self.served) for row in rows])
+                inputs = self.normalise(torch.from_numpy(pixels).to(device))
+                yield inputs, torch.from_numpy(pictures.class_ids[start : rows.stop]).to(device)
+                bar.update(len(rows))
+
+
+@dataclass(frozen=True)
+class Scored:
+    """What a classifier made of a part: logits float32 `[n, classes]` and the true class ids `[n]`."""
+
+    logits: NDArray[np.float32]
+    class_ids: NDArray[np.int64]
+
+
+@dataclass
+class Classification(PictureObjective):
+    """Classes from pictures."""
+
+    loss: Loss = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the loss; rare classes weigh more where the recipe says so."""
+        super().__post_init__()
+        is_weighted = self.recipe.data.balance == "weights"
+        self.loss = classification_loss(self.recipe.loss, self.class_weights().float() if is_weighted else None)
+
+    def step(self, forward: Forward, batch: Batch, rng: np.random.Generator, device: torch.device) -> StepResult:
+        """Cross-entropy or another loss against the classes, blended ones with mixup and cutmix."""
+        pixels, class_ids = (each.to(device) for each in batch)
+        targets = F.one_hot(class_ids, len(self.parts.classes)).float()
+        images, targets = blended(self.inputs(pixels), targets, self.recipe.augment, rng)
+        logits = forward(images)
+        right = float((logits.argmax(-1) == targets.argmax(-1)).sum())
+        return StepResult(self.loss(logits, targets), right, len(pixels), len(pixels))
+
+    def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
+        """Accuracy and top-5, on pictures as they are served."""
+        network.eval()
+        logits, class_ids = [], []
+        with torch.inference_mode():
+            for inputs, labels in self._judged(part, device):
+                logits.append(network(inputs).float().cpu())
+                class_ids.append(labels.cpu())
+        scores, labels = torch.cat(logits), torch.cat(class_ids)
+        places = (scores > scores.gather(1, labels[:, None])).sum(1)
+        figures = {"accuracy": float((places < 1).double().mean())}
+        if len(self.parts.classes) > _TOP:
+            figures["top5"] = float((places < _TOP).double().mean())
+        loss = float(F.cross_entropy(scores, labels))
+        return Judgement(
+            loss=loss,
+            figures=figures,
+            score=(figures["accuracy"], -loss),
+            details=Scored(scores.numpy(), labels.numpy()),
+        )
+
+
+@dataclass
+class Reconstruction(PictureObjective):
+    """Pictures from themselves, through a narrow code; no label is looked at."""
+
+    loss: Loss = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Build the loss."""
+        super().__post_init__()
+        self.loss = reconstruction_loss(self.recipe.loss)
+
+    def step(self, forward: Forward, batch: Batch, _: np.random.Generator, device: torch.device) -> StepResult:
+        """How far the output is from the input."""
+        images = self.inputs(batch[0].to(device))
+        return StepResult(self.loss(forward(images), images), 0.0, len(images), len(images))
+
+    def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
+        """The loss, and the first pictures beside what became of them."""
+        network.eval()
+        total, count = 0.0, 0
+        shown: list[Tensor] = []
+        with torch.inference_mode():
+            for inputs, _ in self._judged(part, device):
+                restored = network(inputs)
+                total += float(self.loss(restored, inputs)) * len(inputs)
+                count += len(inputs)
+                shown = shown or [inputs[:16].cpu(), restored[:16].cpu()]
+        mean = total / max(1, count)
+        return Judgement(mean, {"loss": mean}, (-mean,), shown)

@@ -1,0 +1,368 @@
+"""A recipe: every hyper-parameter of one training, read from TOML, checked field by field, hashed into the run's id.
+
+A recipe's file name is the model's name. What a recipe does not say has the default written here; what it says
+wrongly (an unknown key, a word that is none of those allowed) is one sentence. Nothing here builds or trains.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from models.manifest import Name
+from training.errors import RecipeError
+
+FOLDER = Path(__file__).parent / "recipes"
+
+Task = Literal["image-classification", "speech-recognition", "reconstruction"]
+ActivationName = Literal["sigmoid", "tanh", "relu", "gelu", "silu"]
+NormName = Literal["none", "batch", "layer"]
+InitialiserName = Literal["default", "xavier", "kaiming", "orthogonal", "lsuv"]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[int, Field(gt=0)]
+
+
+class Section(BaseModel):
+    """A part of a recipe: frozen, and it refuses keys that it does not know."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Cost(Section):
+    """What a run is expected to take; it is said before the run starts."""
+
+    minutes: float = Field(default=1.0, gt=0)
+    hardware: str = "two CPU cores"
+    memory_gb: float = Field(default=1.0, gt=0)
+
+
+class DataSection(Section):
+    """Which examples, and how they are divided."""
+
+    source: Literal["digits", "images", "recordings", "fsdd"] = "images"
+    """`digits` is scikit-learn's; the others are read from `--data`."""
+    size_px: Positive = 32
+    """Pictures: side of the square that is kept of each, in pixels."""
+    validation: Annotated[float, Field(ge=0, lt=1)] = 0.1
+    """Fraction of the training examples that is held out to steer by; 0 trains on everything, to the last epoch."""
+    test: Annotated[float, Field(gt=0, lt=1)] = 0.2
+    """Fraction held out to judge by, where the data have no test part of their own."""
+    labels: Positive | None = None
+    """Keep only so many labelled examples of each class, for studies with few labels."""
+    balance: Literal["none", "weights", "sampling"] = "none"
+    """Against unequal classes: weigh their losses, or draw them equally often."""
+    units: Literal["characters", "words"] = "characters"
+    """Speech: what the model writes one by one."""
+    max_clip_s: float = Field(default=16.0, gt=0)
+    """Speech: longer recordings are left out of training, and named."""
+
+
+class Mlp(Section):
+    """A fully connected network of any number of layers."""
+
+    kind: Literal["mlp"]
+    hidden: tuple[Positive, ...] = (64,)
+    """Width of each hidden layer."""
+    activation: ActivationName = "relu"
+    norm: NormName = "none"
+    dropout: Fraction = 0.0
+    residual: bool = False
+    """Add each layer's input to its output where the widths agree."""
+
+
+class Cnn(Section):
+    """A convolutional network in stages; each halves the picture."""
+
+    kind: Literal["cnn"]
+    widths: tuple[Positive, ...] = (64, 128, 256)
+    blocks: Positive = 1
+    """Convolutions behind the one that widens, in each stage."""
+    activation: ActivationName = "relu"
+    norm: NormName = "batch"
+    dropout: Fraction = 0.0
+    residual: bool = True
+
+
+class Lite(Section):
+    """EfficientNet-Lite, from its published weights or from scratch."""
+
+    kind: Literal["efficientnet-lite"]
+    size: Literal[0, 2] = 0
+    pretrained: bool = True
+    frozen_blocks: Annotated[int, Field(ge=0)] = 0
+    """So many blocks behind the stem, and the stem, keep their weights and their norms' statistics."""
+    dropout: Fraction = 0.2
+
+
+class Ctc(Section):
+    """An acoustic model: log-mel, convolutions, recurrent or attention layers, a distribution for each frame."""
+
+    kind: Literal["ctc"]
+    mels: Positive = 40
+    channels: tuple[Positive, ...] = (64, 128)
+    """Width of each convolution; each halves the number of frames (10 ms at first)."""
+    context: Literal["gru", "attention"] = "gru"
+    width: Positive = 96
+    """Of each direction's state, or of the attention layers."""
+    layers: Positive = 2
+    heads: Positive = 4
+    activation: ActivationName = "gelu"
+    dropout: Fraction = 0.1
+
+
+class Autoencoder(Section):
+    """A fully connected network that gives back its input through a narrow code."""
+
+    kind: Literal["autoencoder"]
+    hidden: tuple[Positive, ...] = (64,)
+    """Widths on the way to the code; the way back mirrors them."""
+    code: Positive = 16
+    activation: ActivationName = "relu"
+    norm: NormName = "none"
+
+
+NetworkSection = Annotated[Mlp | Cnn | Lite | Ctc | Autoencoder, Field(discriminator="kind")]
+
+
+class Start(Section):
+    """What the weights are before the first step."""
+
+    initialiser: InitialiserName = "default"
+    gain: float = Field(default=1.0, gt=0)
+    """Factor on the initialiser's own scale."""
+    encoder: Name | None = None
+    """Recipe of an autoencoder whose encoder the first layers are taken from; it is trained first where it is not."""
+
+
+class LossSection(Section):
+    """What is minimised."""
+
+    kind: Literal["cross-entropy", "binary-cross-entropy", "l1", "l2", "huber", "ctc"] = "cross-entropy"
+    label_smoothing: Fraction = 0.0
+    l1: float = Field(default=0.0, ge=0)
+    """Weight of the sum of the weights' magnitudes (biases and norms left out)."""
+
+
+class Optimise(Section):
+    """How it is minimised."""
+
+    optimiser: Literal["sgd", "adamw"] = "adamw"
+    rate: float = Field(default=1e-3, gt=0)
+    """Highest learning rate of the schedule."""
+    momentum: Fraction = 0.9
+    weight_decay: float = Field(default=0.0, ge=0)
+    """L2 regularisation of the weights (biases and norms left out)."""
+    schedule: Literal["constant", "cosine", "one-cycle"] = "cosine"
+    warmup: Fraction = 0.05
+    """Fraction of all steps in which the rate rises."""
+    epochs: Positive = 10
+    batch: Positive = 64
+    """Examples to a step, over all processes."""
+    accumulate: Positive = 1
+    """Parts that a step's batch is computed in, to save memory."""
+    clip_norm: float | None = Field(default=None, gt=0)
+    """Longest gradient, all weights together; longer ones are shortened."""
+    ema: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    """Decay of a running mean of the weights, which is then what is judged and kept; 0 for none."""
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    """Of the forward pass on a GPU; on a CPU it is always fp32, which is faster there."""
+    compile: bool = False
+    """Let torch.compile fuse the network; needs a C++ compiler."""
+
+
+class Augment(Section):
+    """How training examples are varied; nothing of it touches validation or test."""
+
+    flip: bool = False
+    """Pictures: mirror half of them."""
+    shift_px: Annotated[int, Field(ge=0)] = 0
+    """Pictures: move by up to so many pixels of the kept square, edges reflected."""
+    input_px: Positive | None = None
+    """Pictures: side that the network is trained at; None is `data.size_px`."""
+    eval_px: Positive | None = None
+    """Pictures: side that it is judged and served at; None is the training side."""
+    randaugment: Annotated[int, Field(ge=0, le=4)] = 0
+    """Pictures: so many random operations on each."""
+    magnitude: Fraction = 0.3
+    """Strength of these."""
+    cutout_px: Annotated[int, Field(ge=0)] = 0
+    """Pictures: grey square of this side at a random place."""
+    mixup: float = Field(default=0.0, ge=0)
+    """Pictures: Beta parameter of blending pairs; 0 for none."""
+    cutmix: float = Field(default=0.0, ge=0)
+    """Pictures: Beta parameter of pasting rectangles of another; 0 for none."""
+    time_mask_s: float = Field(default=0.0, ge=0)
+    """Speech: longest stretch of the spectrogram that is blanked (SpecAugment), twice."""
+    mel_mask: Annotated[int, Field(ge=0)] = 0
+    """Speech: most mel bands that are blanked, twice."""
+    noise_db: float | None = None
+    """Speech: loudest noise, in dB below the speech; mixed into half of the recordings."""
+    speed: Annotated[float, Field(ge=0, lt=0.5)] = 0.0
+    """Speech: faster or slower by up to this fraction."""
+    room: Fraction = 0.0
+    """Speech: fraction of recordings that get a room's echo."""
+    joined: Annotated[int, Field(ge=1)] = 1
+    """Speech: up to so many recordings one behind the other, with pauses, make an example."""
+    wordless: Fraction = 0.0
+    """Speech: fraction of examples that are noise, hum or silence with nothing to write."""
+
+
+class Stop(Section):
+    """When training ends before its last epoch."""
+
+    patience: Positive | None = None
+    """Epochs without a better validation figure; needs a validation part."""
+    target: Fraction | None = None
+    """A training accuracy that is enough, for studies of what fails to learn."""
+
+
+class Health(Section):
+    """What is done about gradients that vanish or explode."""
+
+    every: Positive = 20
+    """Steps between two looks at the gradients and units."""
+    trouble: Literal["warn", "stop", "ignore"] = "warn"
+    """`ignore` is for studies that want to watch it; NaN ends a run in any case."""
+
+
+class Recipe(Section):
+    """One training, whole."""
+
+    name: Name
+    task: Task
+    about: str = ""
+    licence: str = "Apache-2.0"
+    """Of the weights that come out."""
+    limits: str = ""
+    """What the model should not be trusted with, for its card."""
+    language: str = "en"
+    """Speech: what is spoken."""
+    cost: Cost = Cost()
+    data: DataSection = DataSection()
+    network: NetworkSection
+    start: Start = Start()
+    loss: LossSection = LossSection()
+    optimise: Optimise = Optimise()
+    augment: Augment = Augment()
+    stop: Stop = Stop()
+    health: Health = Health()
+    seed: int = Field(default=1, ge=0)
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> Recipe:
+        """A network, a loss and a task that belong together."""
+        is_ctc = (self.network.kind == "ctc", self.loss.kind == "ctc", self.task == "speech-recognition")
+        if len(set(is_ctc)) != 1:
+            raise ValueError("a ctc network, a ctc loss and the task speech-recognition go together")
+        is_code = (self.network.kind == "autoencoder", self.task == "reconstruction")
+        if len(set(is_code)) != 1:
+            raise ValueError("an autoencoder and the task reconstruction go together")
+        if self.task == "reconstruction" and self.loss.kind not in {"l1", "l2", "huber"}:
+            raise ValueError("a reconstruction is judged by l1, l2 or huber")
+        if self.stop.patience is not None and self.data.validation == 0:
+            raise ValueError("stop.patience needs a validation part: data.validation is 0")
+        if self.optimise.batch % self.optimise.accumulate:
+            raise ValueError("optimise.batch must be a multiple of optimise.accumulate")
+        return self
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of everything that decides the outcome; words about the recipe do not count."""
+        content = self.model_dump(mode="json", exclude={"about", "cost", "limits", "licence"})
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    def changed(self, **sections: Mapping[str, Any]) -> Recipe:
+        """The recipe with some values replaced: `changed(optimise={"rate": 0.1})`.
+
+        Raises:
+            RecipeError: a key or a value is wrong.
+        """
+        content = self.model_dump(mode="json", exclude_unset=True)
+        for section, values in sections.items():
+            content[section] = {**content.get(section, {}), **values}
+        return parse(self.name, content)
+
+    @property
+    def train_px(self) -> int:
+        """Side of the pictures that the network is trained on."""
+        return self.augment.input_px or self.data.size_px
+
+    @property
+    def eval_px(self) -> int:
+        """Side of the pictures that it is judged and served on."""
+        return self.augment.eval_px or self.train_px
+
+
+def names(folder: Path = FOLDER) -> list[str]:
+    """The recipes that the package brings."""
+    return sorted(path.stem for path in folder.glob("*.toml"))
+
+
+def load(reference: str, overrides: Iterable[str] = (), folder: Path = FOLDER) -> Recipe:
+    """The recipe of that name, or of that file; `overrides` are `section.key=value` with a TOML value.
+
+    Raises:
+        RecipeError: there is no such recipe, or it is wrong somewhere.
+    """
+    path = Path(reference) if reference.endswith(".toml") else folder / f"{reference}.toml"
+    if not path.is_file():
+        raise RecipeError(f"there is no recipe {reference}; those of the package are {', '.join(names(folder))}")
+    content = read_toml(path)
+    for override in overrides:
+        _override(content, override)
+    return parse(path.stem, content)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file's content.
+
+    Raises:
+        RecipeError: it is no TOML.
+    """
+    try:
+        return tomllib.loads(path.read_text("utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise RecipeError(f"{path.name} is no TOML file: {error}") from error
+
+
+def parse(name: str, content: Mapping[str, Any]) -> Recipe:
+    """A recipe from a table.
+
+    Raises:
+        RecipeError: naming the key and what is wrong with it.
+    """
+    try:
+        return Recipe.model_validate({**content, "name": name})
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        words = first["msg"].removeprefix("Value error, ")
+        if first["type"] == "extra_forbidden":
+            words = "there is no such key"
+        raise RecipeError(f"recipe {name}: {where}: {words}") from error
+
+
+def _override(content: dict[str, Any], text: str) -> None:
+    key, equals, value = text.partition("=")
+    parts = key.strip().split(".")
+    if not equals or not all(parts):
+        raise RecipeError(f"--set {text} is not of the form section.key=value, as in optimise.epochs=3")
+    for part in parts[:-1]:
+        content = content.setdefault(part, {})
+        if not isinstance(content, dict):
+            raise RecipeError(f"--set {text}: {part} is no section")
+    content[parts[-1]] = _toml_value(value.strip())
+
+
+def _toml_value(text: str) -> Any:
+    """A TOML value; a word without quotes is a string."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
