@@ -86,6 +86,11 @@ class ImageData:
     notes: tuple[str, ...] = ()
 
     @property
+    def is_grey(self) -> bool:
+        """Whether no training picture has a colour."""
+        return all(_is_grey(self.train.pixels(index)) for index in range(len(self.train)))
+
+    @property
     def fingerprint(self) -> str:
         """Eight hex digits of the training part's contents and labels."""
         digest = hashlib.sha256("".join(self.train.contents).encode())
@@ -205,6 +210,10 @@ def _labelled(found: Decoded, places: range, labels: Sequence[str], classes: Seq
         contents=tuple(found.contents[row] for row in rows),
         files=tuple(found.files[row] for row in rows),
     )
+
+
+def _is_grey(pixels: NDArray[np.uint8]) -> bool:
+    return bool((pixels[..., 0] == pixels[..., 1]).all() and (pixels[..., 1] == pixels[..., 2]).all())
 
 
 def _hashes(pixels: NDArray[np.uint8]) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
+from training.errors import RecipeError
 from training.export.efficientnet_lite import LITE0, LITE2, read_state
 from training.networks import efficientnet_lite
 from training.networks.autoencoder import AutoencoderNetwork
@@ -17,25 +18,23 @@ from training.networks.grey import GreyInput
 from training.networks.mlp import MlpNetwork
 from training.recipe import Autoencoder, Cnn, Ctc, Lite, Mlp
 
+Network = Mlp | Cnn | Lite | Ctc | Autoencoder
 PUBLISHED = {0: LITE0, 2: LITE2}
 
 
-def image_network(
-    section: Mlp | Cnn | Lite | Autoencoder, classes: int, side_px: int, *, is_grey: bool, cache: Path
-) -> nn.Module:
+def image_network(section: Network, classes: int, side_px: int, *, is_grey: bool, cache: Path) -> nn.Module:
     """Normalised floats `[N, 3, side, side]` to logits `[N, classes]`, or to the input's shape for an autoencoder.
 
     Raises:
         SourceError: published weights cannot be had.
+        RecipeError: the network is for something else.
     """
     channels = 1 if is_grey and section.kind != "efficientnet-lite" else 3
     inner = _image_network(section, classes, side_px, channels, cache)
     return GreyInput(inner) if channels == 1 else inner
 
 
-def _image_network(
-    section: Mlp | Cnn | Lite | Autoencoder, classes: int, side_px: int, channels: int, cache: Path
-) -> nn.Module:
+def _image_network(section: Network, classes: int, side_px: int, channels: int, cache: Path) -> nn.Module:
     inputs = channels * side_px * side_px
     if isinstance(section, Mlp):
         return MlpNetwork(section, inputs, classes)
@@ -43,7 +42,9 @@ def _image_network(
         return CnnNetwork(section, channels, classes)
     if isinstance(section, Autoencoder):
         return AutoencoderNetwork(section, inputs)
-    return _lite(section, classes, cache)
+    if isinstance(section, Lite):
+        return _lite(section, classes, cache)
+    raise RecipeError(f"a network of the kind {section.kind} takes no pictures")
 
 
 def _lite(section: Lite, classes: int, cache: Path) -> EfficientNetLite:
@@ -58,7 +59,7 @@ def _lite(section: Lite, classes: int, cache: Path) -> EfficientNetLite:
     return network
 
 
-def frozen(network: nn.Module, section: Mlp | Cnn | Lite | Ctc | Autoencoder) -> Iterator[nn.Module]:
+def frozen(network: nn.Module, section: Network) -> Iterator[nn.Module]:
     """The parts of a network that its recipe does not train."""
     if isinstance(network, EfficientNetLite) and isinstance(section, Lite) and section.frozen_blocks:
         yield network.stem

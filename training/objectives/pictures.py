@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,7 +71,7 @@ def measured(pictures: Pictures, most: int = 10_000) -> Normalisation:
 
 
 @dataclass
-class PictureObjective:
+class PictureObjective(ABC):
     """Everything that both kinds of training on pictures share."""
 
     recipe: Recipe
@@ -137,6 +138,14 @@ class PictureObjective:
             side = (self.recipe.train_px, self.recipe.train_px)
             images = F.interpolate(images, side, mode="bicubic", antialias=True)
         return images
+
+    @abstractmethod
+    def step(self, forward: Forward, batch: Batch, rng: np.random.Generator, device: torch.device) -> StepResult:
+        """The loss of a batch."""
+
+    @abstractmethod
+    def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
+        """How well a network does."""
 
     def _judged(self, part: Part, device: torch.device) -> Iterator[tuple[Tensor, Tensor]]:
         """Inputs as served, and class ids, batch by batch."""

@@ -1,0 +1,96 @@
+"""Are scores probabilities? Temperature scaling, expected calibration error, and from which score on to believe.
+
+Sources: Guo et al., "On calibration of modern neural networks" (2017), for temperature and error in equal bins. The
+temperature is fitted on held-out examples and lies inside the exported graph.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize_scalar
+
+BINS = 15
+_COOLEST, _HOTTEST = 0.05, 20.0
+_WANTED_PRECISION = 0.95
+_STRANGE_QUANTILE = 0.95
+Logits = NDArray[np.float32]
+Probabilities = NDArray[np.float64]
+ClassIds = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Bin:
+    """Examples whose best score lies in one interval: the scores' mean, the fraction that is right, their number."""
+
+    score: float
+    accuracy: float
+    count: int
+
+
+def probabilities(logits: Logits, temperature: float = 1.0) -> Probabilities:
+    """Softmax of `[n, classes]` at a temperature."""
+    scaled = logits.astype(np.float64) / temperature
+    scaled -= scaled.max(axis=-1, keepdims=True)
+    powers = np.exp(scaled)
+    result: Probabilities = powers / powers.sum(axis=-1, keepdims=True)
+    return result
+
+
+def negative_log_likelihood(logits: Logits, class_ids: ClassIds, temperature: float) -> float:
+    """Mean of −ln p of the right class."""
+    scaled = logits.astype(np.float64) / temperature
+    highest = scaled.max(axis=-1)
+    total = highest + np.log(np.exp(scaled - highest[:, None]).sum(axis=-1))
+    return float((total - scaled[np.arange(len(class_ids)), class_ids]).mean())
+
+
+def fit_temperature(logits: Logits, class_ids: ClassIds) -> float:
+    """The temperature under which the right classes are likeliest; convex in its inverse.
+
+    Raises:
+        ValueError: there are no examples.
+    """
+    if not len(class_ids):
+        raise ValueError("a temperature is fitted on examples")
+    found = minimize_scalar(
+        lambda log_t: negative_log_likelihood(logits, class_ids, float(np.exp(log_t))),
+        bounds=(np.log(_COOLEST), np.log(_HOTTEST)),
+        method="bounded",
+    )
+    return float(np.exp(found.x))
+
+
+def reliability(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) -> list[Bin]:
+    """The best score of each example against how often it is right, in equal intervals; empty ones are left out."""
+    best, right = scores.max(axis=-1), scores.argmax(axis=-1) == class_ids
+    places = np.minimum((best * bins).astype(np.int64), bins - 1)
+    return [
+        Bin(float(best[places == place].mean()), float(right[places == place].mean()), int((places == place).sum()))
+        for place in range(bins)
+        if (places == place).any()
+    ]
+
+
+def expected_calibration_error(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) -> float:
+    """Mean distance of score and accuracy over the intervals, by their examples; 0…1."""
+    found = reliability(scores, class_ids, bins)
+    total = sum(each.count for each in found)
+    return sum(each.count * abs(each.score - each.accuracy) for each in found) / total
+
+
+def confident_score(scores: Probabilities, class_ids: ClassIds, strange: Probabilities | None = None) -> float:
+    """The lowest best score from which on 95 of 100 examples are right, and below which 95 of 100 strange ones stay.
+
+    `strange` are scores `[n, classes]` of inputs unlike anything the model knows; 1 where no score will do.
+    """
+    best, right = scores.max(axis=-1), scores.argmax(axis=-1) == class_ids
+    order = np.argsort(-best, kind="stable")
+    share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    enough = np.flatnonzero(share >= _WANTED_PRECISION)
+    lowest = float(best[order][enough[-1]]) if len(enough) else 1.0
+    if strange is not None and len(strange):
+        lowest = max(lowest, float(np.quantile(strange.max(axis=-1), _STRANGE_QUANTILE)))
+    return min(1.0, lowest)

@@ -1,0 +1,217 @@
+"""Plots of training, as PNG: curves, gradients, confusion, reliability, studies. Only here is matplotlib known."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+from numpy.typing import NDArray
+
+mpl.use("Agg")
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import PercentFormatter
+
+from training.calibration import Bin
+
+Png = bytes
+_BLUE, _ORANGE, _GREY = "#3a6ea5", "#d9822b", "#b0b7c0"
+_WIDTH, _HEIGHT = 7.2, 3.4
+_DPI = 110
+_MOST_NAMED = 30  # classes beyond that get no names along the axes
+
+
+def _png(draw: Callable[[Axes], None], width: float = _WIDTH, height: float = _HEIGHT) -> Png:
+    figure = Figure(figsize=(width, height), layout="constrained")
+    axis = figure.subplots()
+    draw(axis)
+    axis.spines[["top", "right"]].set_visible(False)
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=_DPI)
+    return buffer.getvalue()
+
+
+def losses(curve: Sequence[tuple[int, float, float]], epochs: Sequence[Mapping[str, Any]]) -> Png:
+    """Loss of the steps and of the validation part, and the rate behind them."""
+
+    def draw(axis: Axes) -> None:
+        steps = [step for step, *_ in curve]
+        axis.plot(steps, [loss for _, loss, _ in curve], color=_GREY, linewidth=0.8, label="steps")
+        axis.plot(
+            [e["step"] for e in epochs], [e["train_loss"] for e in epochs], color=_BLUE, label="epochs, training"
+        )
+        held = [(e["step"], e["validation_loss"]) for e in epochs if "validation_loss" in e]
+        if held:
+            axis.plot(*zip(*held, strict=True), color=_ORANGE, label="epochs, validation")
+        axis.set_xlabel("step")
+        axis.set_ylabel("loss")
+        finite = [loss for _, loss, _ in curve if np.isfinite(loss)]
+        if finite and min(finite) > 0 and max(finite) > 20 * min(finite):
+            axis.set_yscale("log")
+        rates = axis.twinx()
+        rates.plot(steps, [rate for *_, rate in curve], color="green", linewidth=0.8, alpha=0.5)
+        rates.set_ylabel("learning rate (green)")
+        rates.spines[["top"]].set_visible(False)
+        axis.legend(frameon=False)
+
+    return _png(draw)
+
+
+def figures(epochs: Sequence[Mapping[str, Any]], name: str) -> Png:
+    """One figure, a fraction, over the epochs: training and validation where they were taken."""
+
+    def draw(axis: Axes) -> None:
+        for part, colour in (("train", _BLUE), ("validation", _ORANGE)):
+            rows = [(e["epoch"], e[f"{part}_{name}"]) for e in epochs if f"{part}_{name}" in e]
+            if rows:
+                axis.plot(*zip(*rows, strict=True), color=colour, marker="o", markersize=3, label=part)
+        axis.set_xlabel("epoch")
+        axis.set_ylabel(name)
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.legend(frameon=False)
+
+    return _png(draw)
+
+
+def gradients(looks: Sequence[Mapping[str, Any]]) -> Png:
+    """What reaches each layer, over the steps: one line a layer, first to last from dark to light."""
+
+    def draw(axis: Axes) -> None:
+        names = list(looks[0]["layers"])
+        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(names)))
+        for name, colour in zip(names, colours, strict=True):
+            axis.plot(
+                [look["step"] for look in looks],
+                [max(look["layers"].get(name, 0.0), 1e-30) for look in looks],
+                color=colour,
+                linewidth=1,
+                label=name if name in (names[0], names[-1]) else None,
+            )
+        axis.set_yscale("log")
+        axis.set_xlabel("step")
+        axis.set_ylabel("|gradient| / |weights|")
+        axis.legend(frameon=False, fontsize=8)
+
+    return _png(draw)
+
+
+def dead_units(looks: Sequence[Mapping[str, Any]]) -> Png:
+    """Fraction of each layer's units that pass nothing on, over the steps."""
+
+    def draw(axis: Axes) -> None:
+        names = list(looks[0]["dead"])
+        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(names))))
+        for name, colour in zip(names, colours, strict=True):
+            shares = [look["dead"].get(name, 0.0) for look in looks]
+            axis.plot([look["step"] for look in looks], shares, color=colour, linewidth=1)
+        axis.set_ylim(-0.02, 1.02)
+        axis.set_xlabel("step")
+        axis.set_ylabel("dead units (first layer dark)")
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+
+    return _png(draw)
+
+
+def confusion(counts: NDArray[np.int64], labels: Sequence[str]) -> Png:
+    """Rows are true classes, columns what they were taken for; each row sums to one."""
+
+    def draw(axis: Axes) -> None:
+        shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
+        axis.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+        axis.set_xlabel("taken for")
+        axis.set_ylabel("is")
+        if len(labels) > _MOST_NAMED:
+            return
+        axis.set_xticks(range(len(labels)), labels, rotation=60, ha="right", fontsize=8)
+        axis.set_yticks(range(len(labels)), labels, fontsize=8)
+        for (row, column), count in np.ndenumerate(counts):
+            if count:
+                colour = "white" if shares[row, column] > 0.5 else "black"
+                axis.text(column, row, str(count), ha="center", va="center", fontsize=7, color=colour)
+
+    side = 4.2 + 0.14 * min(len(labels), _MOST_NAMED)
+    return _png(draw, side, side)
+
+
+def reliability(before: Sequence[Bin], after: Sequence[Bin]) -> Png:
+    """Accuracy against score, as the softmax has it and with the temperature."""
+
+    def draw(axis: Axes) -> None:
+        axis.plot([0, 1], [0, 1], color=_GREY, linewidth=0.8, linestyle="--", label="as it should be")
+        for bins, colour, name in ((before, _GREY, "softmax"), (after, _BLUE, "with temperature")):
+            sizes = [10 + 90 * each.count / max(b.count for b in bins) for each in bins]
+            axis.plot([b.score for b in bins], [b.accuracy for b in bins], color=colour, linewidth=1, label=name)
+            axis.scatter([b.score for b in bins], [b.accuracy for b in bins], s=sizes, color=colour)
+        axis.set_xlabel("score of the best class")
+        axis.set_ylabel("fraction that is right")
+        axis.legend(frameon=False)
+
+    return _png(draw, 4.6, 4.2)
+
+
+def side_by_side(before: NDArray[np.float32], after: NDArray[np.float32]) -> Png:
+    """Pictures `[n, H, W]` above what became of them."""
+
+    def draw(axis: Axes) -> None:
+        rows = [np.concatenate(list(each), axis=1) for each in (before, after)]
+        axis.imshow(np.concatenate(rows, axis=0), cmap="gray")
+        axis.set_axis_off()
+
+    return _png(draw, _WIDTH, 1.4)
+
+
+def lines(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    x: str,
+    y: str,
+    *,
+    is_log: bool = False,
+    is_share: bool = False,
+) -> Png:
+    """Named curves over one axis."""
+
+    def draw(axis: Axes) -> None:
+        colours = mpl.colormaps["tab10"](np.arange(len(series)) % 10)
+        for (name, points), colour in zip(series.items(), colours, strict=True):
+            axis.plot(*zip(*points, strict=True), label=name, color=colour, linewidth=1.3, marker=".", markersize=4)
+        axis.set_xlabel(x)
+        axis.set_ylabel(y)
+        if is_log:
+            axis.set_yscale("log")
+        if is_share:
+            axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.legend(frameon=False, fontsize=8)
+
+    return _png(draw, _WIDTH, 4.0)
+
+
+def heat(values: NDArray[np.float64], rows: Sequence[str], columns: Sequence[str], title: str, form: str) -> Png:
+    """A table of figures as colours: `rows` down, `columns` across; NaN stays white."""
+
+    def draw(axis: Axes) -> None:
+        axis.imshow(values, cmap="viridis", aspect="auto")
+        axis.set_xticks(range(len(columns)), columns)
+        axis.set_yticks(range(len(rows)), rows)
+        axis.set_title(title, fontsize=10)
+        middle = np.nanmean(values)
+        for (row, column), value in np.ndenumerate(values):
+            if np.isfinite(value):
+                colour = "white" if value < middle else "black"
+                axis.text(column, row, form.format(value), ha="center", va="center", color=colour, fontsize=9)
+
+    return _png(draw, 1.6 + 1.0 * len(columns), 1.2 + 0.55 * len(rows))
+
+
+def bars(values: Mapping[str, float], x: str) -> Png:
+    """Named figures, one bar each, first on top."""
+
+    def draw(axis: Axes) -> None:
+        drawn = axis.barh(list(values)[::-1], list(values.values())[::-1], color=_BLUE)
+        axis.bar_label(drawn, fmt="%.3g", padding=3, fontsize=8)
+        axis.set_xlabel(x)
+        axis.margins(x=0.15)
+
+    return _png(draw, _WIDTH, 0.9 + 0.32 * len(values))

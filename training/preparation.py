@@ -1,0 +1,90 @@
+"""From a recipe and data to an objective that can be trained or judged: the place where the parts meet."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from training.data.images import ImageData, digits, read_images
+from training.errors import DataError, UsageError
+from training.initialise import initialise
+from training.networks.build import frozen, image_network
+from training.objectives.objective import Objective
+from training.objectives.pictures import (
+    Classification,
+    Normalisation,
+    PictureObjective,
+    Reconstruction,
+    divided,
+    measured,
+)
+from training.recipe import Recipe
+
+_PUBLISHED = Normalisation((127.0,) * 3, (128.0,) * 3)  # of EfficientNet-Lite's weights
+_LSUV_BATCH = 256
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A task on data, ready; and what is to be said of the data."""
+
+    objective: Objective
+    fingerprint: str
+    """Eight hex digits of what is learnt from."""
+    notes: tuple[str, ...]
+    """What was left out, and why."""
+    about: str
+    """The data in words."""
+
+
+def prepare(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
+    """Read the data and build the network with its first weights.
+
+    Raises:
+        UsageError: the recipe needs data and none were given.
+        DataError: there is nothing there, or too little.
+        SourceError: published weights cannot be had.
+    """
+    if recipe.task == "speech-recognition":
+        raise UsageError("speech is not trained yet")
+    return _prepare_pictures(recipe, data, cache)
+
+
+def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
+    found = _pictures(recipe, data, cache)
+    parts = divided(found, recipe)
+    if not len(parts.train):
+        raise DataError(
+            "nothing is left to learn from once the held-out parts are taken off: set data.validation lower"
+        )
+    torch.manual_seed(recipe.seed)
+    network = image_network(
+        recipe.network,
+        len(found.classes),
+        recipe.train_px,
+        is_grey=found.is_grey,
+        cache=cache,
+    )
+    is_published = recipe.network.kind == "efficientnet-lite" and recipe.network.pretrained
+    normalise = _PUBLISHED if is_published else measured(parts.train)
+    kind: type[PictureObjective] = Reconstruction if recipe.task == "reconstruction" else Classification
+    objective = kind(recipe, parts, network, normalise, tuple(frozen(network, recipe.network)))
+    examples = [objective.example((0, index)) for index in range(min(_LSUV_BATCH, len(parts.train)))]
+    initialise(network, recipe.start, objective.inputs(objective.collate(examples)[0]))
+    about = (
+        f"{len(parts.train)} pictures of {len(found.classes)} classes to learn from, {len(parts.validation)} to "
+        f"steer by, {len(parts.test)} to judge by"
+    )
+    return Prepared(objective, found.fingerprint, found.notes, about)
+
+
+def _pictures(recipe: Recipe, data: Path | None, cache: Path) -> ImageData:
+    if recipe.data.source == "digits":
+        return digits()
+    if recipe.data.source != "images":
+        raise UsageError(f"recipe {recipe.name}: data.source {recipe.data.source} holds no pictures")
+    if data is None:
+        raise UsageError(f"{recipe.name} learns from pictures of yours: name their folder, CSV or tar with --data")
+    return read_images(data, recipe.data.size_px, recipe.data.test, cache)
