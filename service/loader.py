@@ -26,8 +26,8 @@ from service.registry import ServedModel, refuse
 from service.runner import Runner
 from service.settings import Settings
 from service.speech.decode import AudioLimits
-from service.speech.opening import VOICE, WhisperOpener, beam_size_of, open_voice
-from service.speech.transcribe import WhisperModel
+from service.speech.model import SpeechModel
+from service.speech.opening import VOICE, SpeechOpener, open_voice
 from service.vision.classify import Classifier, ImageModel
 from service.vision.decode import PictureDecoder
 
@@ -112,7 +112,7 @@ class Loader:
     def _open_speech(self, artifact: Artifact, variant: str, notes: tuple[str, ...]) -> ServedModel:
         manifest, settings = artifact.manifest, self._settings
         plan = plan_speech(self._processors, settings.lanes, settings.threads)
-        opener = WhisperOpener(
+        opener = SpeechOpener(
             voice=self._voice_detector(),
             placement=self._speech_placement,
             threads=plan.threads,
@@ -120,21 +120,21 @@ class Loader:
             timeout_per_audio_s=settings.timeout_per_audio_s,
             clock=self._clock,
         )
-        transcriber, tokenizer = opener.open(artifact, variant)
+        opened = opener.open(artifact, variant)
         if self._placement.provider != self._speech_placement.provider:
             notes = (*notes, self._speech_placement.reason)
-        return WhisperModel(
+        return SpeechModel(
             manifest,
             variant,
             self._speech_placement.provider,
             plan,
             notes,
-            self._engine(manifest.name, transcriber.run, plan),
-            languages=tuple(tokenizer.specials.languages),
-            tasks=("transcribe", "translate"),
-            beam_size=beam_size_of(manifest),
-            takes_prompt=True,
-            transcriber=transcriber,
+            self._engine(manifest.name, opened.transcriber.run, plan),
+            transcriber=opened.transcriber,
+            languages=opened.languages,
+            tasks=opened.tasks,
+            is_generative=opened.is_generative,
+            beam_size=opened.beam_size,
         )
 
     def _voice_detector(self) -> Runner:

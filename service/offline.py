@@ -20,8 +20,7 @@ from service.errors import ArtifactRefused, InvalidParameter, PerceptError, Star
 from service.loader import Loader
 from service.onnx_runner import place
 from service.settings import read_settings
-from service.speech.model import Options, Recording, Transcript
-from service.speech.transcribe import WhisperModel, WhisperTranscriber
+from service.speech.model import Options, Recording, SpeechModel, Transcribes, Transcript
 
 _CONFIGURATION_ERROR = 2
 _FIELDS = {"path", "language", "prompt", "beam_size"}
@@ -39,17 +38,17 @@ def main() -> int:
     return 0
 
 
-def _transcriber() -> WhisperTranscriber:
+def _transcriber() -> Transcribes:
     settings = read_settings()
     loader = Loader(Store(settings.artifacts), settings, place("cpu"), time.perf_counter)
     for reference in settings.models:
         model = loader.load(reference)
-        if isinstance(model, WhisperModel) and model.transcriber is not None:
+        if isinstance(model, SpeechModel):
             return model.transcriber
     raise ArtifactRefused(f"no speech model among {', '.join(settings.models)}; name one in PERCEPT_MODELS")
 
 
-def answers(transcriber: WhisperTranscriber, lines: IO[str]) -> Iterator[dict[str, Any]]:
+def answers(transcriber: Transcribes, lines: IO[str]) -> Iterator[dict[str, Any]]:
     """The answer to each line, in order; a recording that fails does not end the others."""
     for line in lines:
         try:
@@ -60,7 +59,7 @@ def answers(transcriber: WhisperTranscriber, lines: IO[str]) -> Iterator[dict[st
             yield {"code": "malformed_request", "detail": f"the line cannot be followed: {error}"}
 
 
-def _transcribe(transcriber: WhisperTranscriber, asked: Mapping[str, str]) -> Transcript:
+def _transcribe(transcriber: Transcribes, asked: Mapping[str, str]) -> Transcript:
     if unknown := set(asked) - _FIELDS:
         raise InvalidParameter(f"there is no field {sorted(unknown)[0]}; known are {', '.join(sorted(_FIELDS))}")
     language = asked.get("language")

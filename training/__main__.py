@@ -13,12 +13,15 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from models.store import DEFAULT_ROOT, Store, StoreError
-from training.commands import export
+from training import recipe as recipes
+from training.commands import export, train
 from training.commands.evaluate import EVALUATIONS, Evaluation
 from training.commands.outcome import Outcome
+from training.commands.train import TrainRequest
 from training.errors import TrainingError, UsageError
 from training.export.registry import EXPORTERS
 from training.export.request import ExportRequest
+from training.session import Surroundings
 from training.sources import parse
 from training.transcribers import Wishes
 
@@ -55,6 +58,8 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
     add("list", _list, "what can be exported, and what the store has")
     _export_options(add("export", _export, "publish models made from published weights"))
+    _train_options(add("train", _train, "train a recipe, or go on with a run that stopped"))
+    _publish_options(add("publish", _publish, "publish a finished run as the next version of its model"))
     _evaluate_options(add("evaluate", _evaluate, "measure a published model on labelled data"))
     _quantize_options(add("quantize", _quantize, "measure a model's int8 anew and keep the record"))
     return parser
@@ -75,6 +80,12 @@ def _shared_options(environment: Mapping[str, str]) -> argparse.ArgumentParser:
         default=_optional_path(environment.get("PERCEPT_DATA")),
         help="the data folder (default: PERCEPT_DATA)",
     )
+    shared.add_argument(
+        "--runs",
+        type=Path,
+        default=Path(environment.get("PERCEPT_RUNS") or "runs"),
+        help="where trainings are kept (default: PERCEPT_RUNS, or runs)",
+    )
     cache = environment.get("PERCEPT_CACHE")
     shared.set_defaults(cache=Path(cache) if cache else Path.home() / ".cache" / "percept")
     return shared
@@ -90,6 +101,24 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
     present.add_argument("--if-missing", action="store_true", help="do nothing for models that the store has")
     present.add_argument("--force", action="store_true", help="publish the next version of a model that is there")
     parser.add_argument("--weights", metavar="PATH|hub:ORG/NAME", help="weights to use in place of the pinned ones")
+
+
+def _train_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(data=None)  # PERCEPT_DATA is for measuring: nothing is trained on it by accident
+    parser.add_argument("recipe", metavar="RECIPE", help=f"{', '.join(recipes.names())}, or a .toml file")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe, as in optimise.epochs=3"
+    )
+    parser.add_argument("--publish", action="store_true", help="publish the model, unless it is worse than before")
+    parser.add_argument("--force", action="store_true", help="publish it all the same")
+    parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU where there is one")
+    parser.add_argument("--workers", type=int, default=0, help="processes that prepare examples (default 0: none)")
+
+
+def _publish_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(data=None)
+    parser.add_argument("run", metavar="RUN", help="a run's id or folder, or a recipe for its newest finished run")
+    parser.add_argument("--force", action="store_true", help="publish it though it is worse than the version before")
 
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -132,6 +161,32 @@ def _list(options: argparse.Namespace) -> Outcome:
 
 def _export(options: argparse.Namespace) -> Outcome:
     return export.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
+
+
+def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainRequest:
+    return TrainRequest(
+        recipe=recipe,
+        around=Surroundings(
+            runs=options.runs,
+            cache=options.cache,
+            data=options.data,
+            device=getattr(options, "device", None),
+            workers=getattr(options, "workers", 0),
+            say=lambda words: print(words, file=sys.stderr),
+        ),
+        store=Store(options.artifacts),
+        overrides=getattr(options, "set", ()),
+        is_published=getattr(options, "publish", False),
+        is_forced=options.force,
+    )
+
+
+def _train(options: argparse.Namespace) -> Outcome:
+    return train.train(_train_request(options, options.recipe))
+
+
+def _publish(options: argparse.Namespace) -> Outcome:
+    return train.publish(train.publication(options.run, _train_request(options)))
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:

@@ -30,6 +30,12 @@ def imagenet_labels(cache: Path) -> Labels:
     return Labels(tuple(Label(name, groups.get(i)) for i, name in enumerate(names)))
 
 
+def everyday_labels(classes: tuple[str, ...]) -> Labels:
+    """Classes of a data set's own; one whose name is an everyday word that we know is a group of itself."""
+    words = set(tomllib.loads(GROUPS.read_text("utf-8"))["groups"])
+    return Labels(tuple(Label(name, name if name in words else None) for name in classes))
+
+
 def read_groups(path: Path, classes: int) -> dict[int, str]:
     """The group of each class id that has one, from a table of `group = [id, "first-last", …]`.
 

@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from models.manifest import ImagePreprocessing, Manifest
 from models.store import Artifact
-from training.data.photos import Photos
+from training.data.labelled import LabelledPictures
 from training.errors import UsageError
 from training.export.runtime import Session
 
@@ -39,16 +39,16 @@ class Accuracy:
         return self.top5_count / self.count
 
 
-def accuracy(classifier: Classifier, photos: Photos, spec: ImagePreprocessing) -> Accuracy:
-    """Top-1 and top-5 of a classifier on labelled photos; ties count against the model."""
+def accuracy(classifier: Classifier, photos: LabelledPictures, spec: ImagePreprocessing) -> Accuracy:
+    """Top-1 and top-5 of a classifier on labelled pictures; ties count against the model."""
     top1 = top5 = 0
-    with tqdm(total=len(photos.files), unit="photo", leave=False, disable=None) as bar:
+    with tqdm(total=len(photos), unit="photo", leave=False, disable=None) as bar:
         for pixels, class_ids in photos.batches(spec):
             places = ranks(classifier(pixels), class_ids)
             top1 += int((places < 1).sum())
             top5 += int((places < 5).sum())
             bar.update(len(class_ids))
-    return Accuracy(len(photos.files), top1, top5)
+    return Accuracy(len(photos), top1, top5)
 
 
 def ranks(probabilities: NDArray[np.float32], class_ids: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -58,7 +58,7 @@ def ranks(probabilities: NDArray[np.float32], class_ids: NDArray[np.int64]) -> N
     return result
 
 
-def evaluate_image(artifact: Artifact, variant: str, photos: Photos) -> Accuracy:
+def evaluate_image(artifact: Artifact, variant: str, photos: LabelledPictures) -> Accuracy:
     """Measure one variant of a published classifier.
 
     Raises:
@@ -69,7 +69,7 @@ def evaluate_image(artifact: Artifact, variant: str, photos: Photos) -> Accuracy
     if variant not in manifest.variants:
         raise UsageError(f"{artifact.id} has no variant {variant}, only {', '.join(manifest.variants)}")
     classes = manifest.graphs["model"].outputs[0].shape[-1]
-    if isinstance(classes, int) and max(photos.class_ids) >= classes:
+    if isinstance(classes, int) and int(np.max(photos.class_ids)) >= classes:
         raise UsageError(f"{photos.name} is labelled with classes that {artifact.id} does not know")
     graph = Session(artifact.path(manifest.variants[variant].files["model"]))
     return accuracy(graph, photos, spec)

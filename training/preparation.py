@@ -8,9 +8,11 @@ from pathlib import Path
 import torch
 
 from training.data.images import ImageData, digits, read_images
+from training.data.speech import read_recordings
 from training.errors import DataError, UsageError
 from training.initialise import initialise
-from training.networks.build import frozen, image_network
+from training.networks.build import frozen, image_network, speech_network
+from training.networks.ctc import HOP
 from training.objectives.objective import Objective
 from training.objectives.pictures import (
     Classification,
@@ -20,7 +22,8 @@ from training.objectives.pictures import (
     divided,
     measured,
 )
-from training.recipe import Recipe
+from training.objectives.speech import SpeechObjective, divide, units_of
+from training.recipe import Ctc, Recipe
 
 _PUBLISHED = Normalisation((127.0,) * 3, (128.0,) * 3)  # of EfficientNet-Lite's weights
 _LSUV_BATCH = 256
@@ -37,6 +40,8 @@ class Prepared:
     """What was left out, and why."""
     about: str
     """The data in words."""
+    classes: tuple[str, ...]
+    """What is told apart: classes of pictures, or tokens of speech."""
 
 
 def prepare(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
@@ -48,7 +53,7 @@ def prepare(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
         SourceError: published weights cannot be had.
     """
     if recipe.task == "speech-recognition":
-        raise UsageError("speech is not trained yet")
+        return _prepare_speech(recipe, data, cache)
     return _prepare_pictures(recipe, data, cache)
 
 
@@ -77,7 +82,7 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
         f"{len(parts.train)} pictures of {len(found.classes)} classes to learn from, {len(parts.validation)} to "
         f"steer by, {len(parts.test)} to judge by"
     )
-    return Prepared(objective, found.fingerprint, found.notes, about)
+    return Prepared(objective, found.fingerprint, found.notes, about, found.classes)
 
 
 def _pictures(recipe: Recipe, data: Path | None, cache: Path) -> ImageData:
@@ -88,3 +93,29 @@ def _pictures(recipe: Recipe, data: Path | None, cache: Path) -> ImageData:
     if data is None:
         raise UsageError(f"{recipe.name} learns from pictures of yours: name their folder, CSV or tar with --data")
     return read_images(data, recipe.data.size_px, recipe.data.test, cache)
+
+
+def _prepare_speech(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
+    if data is None:
+        raise UsageError(f"{recipe.name} learns from recordings of yours: name their folder or table with --data")
+    found = read_recordings(
+        data,
+        is_fsdd=recipe.data.source == "fsdd",
+        test_fraction=recipe.data.test,
+        max_clip_s=recipe.data.max_clip_s,
+        cache=cache,
+    )
+    parts = divide(found, recipe)
+    units = units_of(parts.train, recipe)
+    assert isinstance(recipe.network, Ctc)  # noqa: S101 - the recipe has checked it
+    torch.manual_seed(recipe.seed)
+    network = speech_network(recipe.network, len(units.texts) + 1)
+    objective = SpeechObjective(recipe, parts, units, network)
+    sound, lengths, *_ = objective.collate([objective.example((0, i)) for i in range(min(32, len(parts.train)))])
+    initialise(network, recipe.start, network.features(sound)[..., : int(lengths.max()) // HOP])
+    hours = sum(parts.train.seconds(index) for index in range(len(parts.train))) / 3600
+    about = (
+        f"{len(parts.train)} recordings ({hours:.2f} h) to learn {len(units.texts)} {recipe.data.units} from, "
+        f"{len(parts.validation)} to steer by, {len(parts.test)} to judge by"
+    )
+    return Prepared(objective, found.fingerprint, found.notes, about, units.texts)

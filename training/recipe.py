@@ -59,6 +59,8 @@ class DataSection(Section):
     """Against unequal classes: weigh their losses, or draw them equally often."""
     units: Literal["characters", "words"] = "characters"
     """Speech: what the model writes one by one."""
+    split_by: Literal["speaker", "content"] = "speaker"
+    """Speech: what stays on one side when a validation part is held out."""
     max_clip_s: float = Field(default=16.0, gt=0)
     """Speech: longer recordings are left out of training, and named."""
 

@@ -114,11 +114,16 @@ class _Wanted:
         self.format = parameters.choice("response_format", "json", _FORMATS)
         self.has_segments = parameters.choice("timestamps", "segment", _TIMESTAMPS) == "segment"
         beam_size = parameters.integer("beam_size", 0, 1, _MAX_BEAM_SIZE)
+        temperature = parameters.number("temperature", 0.0, 0.0, 1.0)
+        if not model.is_generative and (beam_size > 1 or temperature > 0):
+            raise InvalidParameter(
+                f"`beam_size` and `temperature`: {model.manifest.name} reads each frame by itself; leave them out"
+            )
         self.options = Options(
             languages=_languages(parameters.text("language") or _AUTO, model),
             task=_task(parameters, model),
             prompt=_prompt(parameters.text("prompt") or "", model),
-            temperature=parameters.number("temperature", 0.0, 0.0, 1.0),
+            temperature=temperature,
             beam_size=beam_size or None,
             script=_script(parameters),
             has_timestamps=self.has_segments,
@@ -157,7 +162,7 @@ def _task(parameters: Parameters, model: SpeechModel) -> Task:
 
 
 def _prompt(text: str, model: SpeechModel) -> str:
-    if text and not model.takes_prompt:
+    if text and not model.is_generative:
         raise InvalidParameter(f"`prompt`: {model.manifest.name} takes none; leave it out")
     if len(text) > _MAX_PROMPT_CHARACTERS:
         raise InvalidParameter(f"`prompt` must be no longer than {_MAX_PROMPT_CHARACTERS} characters")

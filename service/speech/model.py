@@ -7,7 +7,7 @@ recognisers stand between. Nothing here decodes, recognises or knows the web.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import IO, Literal
+from typing import IO, Literal, Protocol
 
 from service.registry import ServedModel
 from service.speech.text import ChineseScript
@@ -80,14 +80,24 @@ class Transcript:
     """Time spent in the recogniser."""
 
 
-@dataclass(frozen=True)
+class Transcribes(Protocol):
+    """Makes transcripts without a queue; the same that a model's lanes run."""
+
+    def transcribe(self, recording: Recording) -> Transcript:
+        """The whole recording's transcript."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
 class SpeechModel(ServedModel):
     """A loaded speech recogniser; what it cannot do is refused before its queue is asked."""
+
+    transcriber: Transcribes
 
     languages: tuple[str, ...] = ()
     """ISO-639-1 codes that it knows; a model of one language needs no detection."""
     tasks: tuple[Task, ...] = ("transcribe",)
+    is_generative: bool = False
+    """Whether it writes token by token: prompts, temperatures and beams mean something only to such a model."""
     beam_size: int = 1
     """Default of `Options.beam_size`."""
-    takes_prompt: bool = False
-    """Whether `Options.prompt` means anything to it."""

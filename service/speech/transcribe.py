@@ -1,27 +1,23 @@
-"""From a recording to its transcript: what a lane does for /transcribe with Whisper.
+"""A recording with Whisper: each window is read to its end, and what was read becomes segments of the recording.
 
-Media are decoded, speech is found and divided into windows, each window is read, and what was read becomes segments
-with times of the recording. Everything streams: only the window that is being read, and the next, are in memory. It
-does not know the web, queues or graphs.
+Nothing is lost at the edges: what lies behind the place where the model stopped is read again, and passages with far
+too little text are divided. It does not know media, the web, queues or graphs.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from service.admission import Clock, Job
-from service.errors import ClientGone
+from service.admission import Clock
 from service.runner import Runner
-from service.speech.decode import AudioLimits, Decoded, decode
-from service.speech.decode import Decoding as MediaDecoding
+from service.speech.decode import AudioLimits, Decoded
 from service.speech.listener import Desk, Listener
-from service.speech.model import Options, Recording, Segment, SpeechModel, Transcript
-from service.speech.resample import SPEECH_RATE_HZ, Samples
-from service.speech.segment import Window, segment
+from service.speech.model import Options, Segment, Transcript
+from service.speech.segment import Window
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
+from service.speech.transcriber import Session, StopIfUnwanted, Transcriber
 from service.speech.whisper import Decoding, Guards, Reading, Whisper, Wish
 
 _MAX_BEAM = 5
@@ -31,21 +27,8 @@ _MAX_DIVISIONS = 2
 _MIN_ADVANCE_S = 0.5  # a reading that reaches less far is not gone on from
 
 
-OnAudio = Callable[[float], None]
-
-
-def _ignore(_: float) -> None:
-    pass
-
-
-def _counted(blocks: Iterable[Samples], on_audio: OnAudio) -> Iterator[Samples]:
-    for block in blocks:
-        on_audio(len(block) / SPEECH_RATE_HZ)
-        yield block
-
-
-class WhisperTranscriber:
-    """Transcribes recordings, one at a time on each lane."""
+class WhisperTranscriber(Transcriber):
+    """Transcribes recordings with Whisper; each lane has its own desk."""
 
     def __init__(  # noqa: PLR0913 - the parts that a transcript is made with
         self,
@@ -59,46 +42,18 @@ class WhisperTranscriber:
         timeout_per_audio_s: float,
         clock: Clock,
     ) -> None:
+        super().__init__(voice, limits, timeout_per_audio_s, clock)
         self._listener = listener
-        self._voice = voice
         self._tokenizer = tokenizer
         self._decoding = decoding
         self._beam_size = beam_size
-        self._limits = limits
-        self._timeout_per_audio_s = timeout_per_audio_s
-        self._clock = clock
         self._lane = threading.local()
 
-    def run(self, jobs: Sequence[Job[Recording, Transcript]]) -> Sequence[Transcript | Exception]:
-        """An outcome for each job, in order."""
-        return [self._outcome(job) for job in jobs]
-
-    def _outcome(self, job: Job[Recording, Transcript]) -> Transcript | Exception:
-        try:
-            return self.transcribe(
-                job.input, lambda: job.is_abandoned, lambda audio_s: job.extend(audio_s * self._timeout_per_audio_s)
-            )
-        except Exception as error:  # this recording's trouble, not its neighbours'
-            return error
-
-    def transcribe(
-        self, recording: Recording, is_unwanted: Callable[[], bool] = lambda: False, on_audio: OnAudio = _ignore
-    ) -> Transcript:
-        """The whole recording's transcript; `on_audio` hears of the audio's seconds as they are decoded.
-
-        Raises:
-            ClientGone: `is_unwanted` said so; asked before every window and every token.
-            RequestError: the media cannot be decoded (see `service.speech.decode`).
-        """
-
-        def stop_if_unwanted() -> None:
-            if is_unwanted():
-                raise ClientGone("the request was given up while it was being transcribed")
-
+    def session(self, options: Options, stop_if_unwanted: StopIfUnwanted) -> Session:
+        """Begin a recording at the lane's desk."""
         whisper = Whisper(self._desk(), self._tokenizer, self._decoding, Guards(), stop_if_unwanted)
-        media = decode(recording.file, self._limits, is_unwanted)
-        session = _Session(whisper, recording.options, self._tokenizer, self._beam_size, self._clock)
-        return session.run(media, segment(_counted(media, on_audio), self._voice))
+        previous = tuple(self._tokenizer.encode(f" {options.prompt.strip()}")) if options.prompt else ()
+        return _WhisperSession(whisper, options, self._beam_size, previous)
 
     def _desk(self) -> Desk:
         """The lane's own desk, made when the lane first works."""
@@ -109,30 +64,21 @@ class WhisperTranscriber:
 
 
 @dataclass
-class _Session:
+class _WhisperSession:
     """One recording on its way."""
 
     whisper: Whisper
     options: Options
-    tokenizer: Tokenizer
     beam_size: int
-    clock: Clock
+    previous: tuple[int, ...]
+    """Tokens of the text that stands before: the prompt at first."""
     language: str = ""
     language_probability: float = 1.0
     segments: list[Segment] = field(default_factory=list)
-    previous: tuple[int, ...] = ()
-    inference_s: float = 0.0
 
-    def run(self, media: MediaDecoding, windows: Iterable[Window]) -> Transcript:
-        """Read every window; only then is it known how long the recording is."""
-        begun_at = self.clock()
-        if self.options.prompt:
-            self.previous = tuple(self.tokenizer.encode(f" {self.options.prompt.strip()}"))
-        for window in windows:
-            since = self.clock()
-            self._read_window(window)
-            self.inference_s += self.clock() - since
-        return self._transcript(media.result, self.clock() - begun_at - self.inference_s)
+    def read(self, window: Window) -> None:
+        """Read a window to its end."""
+        self._read_window(window)
 
     def _read_window(self, window: Window, divisions: int = 0) -> None:
         """Read a window, and what lies behind the place where the model stopped, until nothing is left."""
@@ -227,7 +173,8 @@ class _Session:
             return text
         return widen_punctuation(to_script(text, self.options.script, spoken))
 
-    def _transcript(self, decoded: Decoded, decode_s: float) -> Transcript:
+    def transcript(self, decoded: Decoded, decode_s: float, inference_s: float) -> Transcript:
+        """All that was read."""
         is_known = bool(self.segments) or len(self.options.languages) == 1
         return Transcript(
             language=self.language or self.options.languages[0] if is_known else None,
@@ -237,13 +184,5 @@ class _Session:
             duration_s=decoded.duration_s,
             truncated=decoded.truncated,
             decode_s=decode_s,
-            inference_s=self.inference_s,
+            inference_s=inference_s,
         )
-
-
-@dataclass(frozen=True)
-class WhisperModel(SpeechModel):
-    """A loaded Whisper."""
-
-    transcriber: WhisperTranscriber | None = None
-    """The same that its engine's lanes run, for whoever has no need of a queue."""

@@ -17,6 +17,9 @@ FRAME_SAMPLES = 512
 _CONTEXT_SAMPLES = 64
 STATE_SHAPE = (1, 1, 128)
 # Faint recordings are raised for the model (never for the recogniser) until their loudest frame so far peaks here.
+# A recording is led by its own beginning, backwards: without it, 11 of 300 lone spoken digits were not heard; with
+# silence in its place hum and hiss were, since they then set in suddenly.
+_LEAD_SAMPLES = 2 * FRAME_SAMPLES
 _TARGET_PEAK = 0.25
 _MAX_GAIN = 30.0
 _GROUP = 31  # frames, a second: how long the detector must hear nothing before its state is made anew
@@ -30,6 +33,7 @@ class VoiceActivity:
     def __init__(self, runner: Runner) -> None:
         """`runner` runs Silero's 16 kHz sequence graph: input `[n, 576]`, h and c `[1, 1, 128]`."""
         self._runner = runner
+        self._is_begun = False
         self._context: Samples = np.zeros(_CONTEXT_SAMPLES, np.float32)
         self._pending = _EMPTY
         self._hidden: Samples = np.zeros(STATE_SHAPE, np.float32)
@@ -41,6 +45,9 @@ class VoiceActivity:
     def push(self, samples: Samples) -> Samples:
         """Probabilities 0…1 of the frames that `samples`, 16 kHz `[n]`, completes: float32 `[frames]`."""
         held = np.concatenate([self._pending, samples])
+        if not self._is_begun and len(held) < _LEAD_SAMPLES:
+            self._pending = held
+            return _EMPTY
         whole = len(held) // FRAME_SAMPLES * FRAME_SAMPLES
         self._pending = held[whole:]
         return self._run(held[:whole].reshape(-1, FRAME_SAMPLES))
@@ -54,16 +61,25 @@ class VoiceActivity:
     def _run(self, frames: Samples) -> Samples:
         if not len(frames):
             return _EMPTY
+        if not self._is_begun:
+            self._is_begun = True
+            beginning = frames.reshape(-1)[:_LEAD_SAMPLES]
+            self._step(self._led(beginning[::-1].reshape(-1, FRAME_SAMPLES)))
+        rows = self._led(frames)
+        curve = []
+        while len(rows):
+            room = _GROUP - sum(map(len, self._group))
+            curve.append(self._run_group(rows[:room]))
+            rows = rows[room:]
+        return np.concatenate(curve)
+
+    def _led(self, frames: Samples) -> Samples:
+        """Frames as the graph takes them: raised, each behind the end of the one before it."""
         ends = frames[:, -_CONTEXT_SAMPLES:]
         contexts = np.concatenate([self._context[None], ends[:-1]])
-        led = np.concatenate([contexts, frames], axis=1) * self._gains(frames)[:, None]
         self._context = ends[-1].copy()
-        curve = []
-        while len(led):
-            room = _GROUP - sum(map(len, self._group))
-            curve.append(self._run_group(led[:room]))
-            led = led[room:]
-        return np.concatenate(curve)
+        rows: Samples = np.concatenate([contexts, frames], axis=1) * self._gains(frames)[:, None]
+        return rows
 
     def _run_group(self, rows: Samples) -> Samples:
         """Rows that lie within one second of the recording; at its end the state may be made anew."""

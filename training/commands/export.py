@@ -41,7 +41,7 @@ def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_for
         raise UsageError("--weights is for one model: name exactly one")
     store = request.store
     done = [(each, _present(each, store, if_missing, is_forced)) for each in wanted]
-    reports = [_described(kept or exporter(each).export(request), kept is None) for each, kept in done]
+    reports = [described(kept or exporter(each).export(request), kept is None) for each, kept in done]
     lines = tuple(line for report in reports for line in report.lines)
     return reports[0] if len(reports) == 1 else Outcome(lines, {"models": [each.fields for each in reports]})
 
@@ -59,7 +59,7 @@ def _present(name: str, store: Store, if_missing: bool, is_forced: bool) -> Arti
     return None
 
 
-def _described(artifact: Artifact, is_new: bool) -> Outcome:
+def described(artifact: Artifact, is_new: bool) -> Outcome:
     manifest = artifact.manifest
     variants = {name: _variant_fields(each) for name, each in manifest.variants.items()}
     fields = {"name": manifest.name, "version": manifest.version, "exported": is_new, "variants": variants}

@@ -10,8 +10,6 @@ import hashlib
 import io
 import json
 import os
-import shutil
-import tempfile
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -24,7 +22,7 @@ from tqdm import tqdm
 
 from models.manifest import ImagePreprocessing
 from models.preprocess import draft, fit
-from training.errors import DataError
+from training.data.cached import cached
 
 _SQUARES, _INDEX = "squares.npy", "index.json"
 _CHUNK = 256  # files that are handed to the threads at once
@@ -52,9 +50,11 @@ def decoded(files: Sequence[Path], side_px: int, cache: Path) -> Decoded:
     Raises:
         DataError: the cache has no room.
     """
-    folder = cache / "decoded" / _key(files, side_px)
-    if not folder.is_dir():
-        _decode_into(folder, files, side_px)
+    folder = cached(
+        cache / "decoded" / listing_key(files, str(side_px)),
+        lambda scratch: _write_all(scratch, files, side_px),
+        len(files) * side_px * side_px * 3,
+    )
     index = json.loads((folder / _INDEX).read_text("utf-8"))
     return Decoded(
         squares=np.asarray(np.load(folder / _SQUARES, mmap_mode="r"))[: len(index["places"])],
@@ -65,8 +65,9 @@ def decoded(files: Sequence[Path], side_px: int, cache: Path) -> Decoded:
     )
 
 
-def _key(files: Sequence[Path], side_px: int) -> str:
-    digest = hashlib.sha256(str(side_px).encode())
+def listing_key(files: Sequence[Path], settings: str) -> str:
+    """Sixteen hex digits of files by their places, sizes and times, and of what is made of them."""
+    digest = hashlib.sha256(settings.encode())
     for file in files:
         try:
             stat = file.stat()
@@ -77,23 +78,9 @@ def _key(files: Sequence[Path], side_px: int) -> str:
     return digest.hexdigest()[:16]
 
 
-def _decode_into(folder: Path, files: Sequence[Path], side_px: int) -> None:
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    wanted = len(files) * side_px * side_px * 3
-    free = shutil.disk_usage(folder.parent).free
-    if wanted > free:
-        raise DataError(f"decoded pictures need {wanted / 1e9:.1f} GB in {folder.parent}, which has {free / 1e9:.1f}")
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".") as scratch:
-        index = _write(Path(scratch) / _SQUARES, files, side_px)
-        (Path(scratch) / _INDEX).write_text(json.dumps(index), encoding="utf-8")
-        (Path(scratch) / "whole").mkdir()
-        for name in (_SQUARES, _INDEX):
-            (Path(scratch) / name).rename(Path(scratch) / "whole" / name)
-        try:
-            (Path(scratch) / "whole").rename(folder)
-        except OSError:  # another process was faster
-            if not folder.is_dir():
-                raise
+def _write_all(folder: Path, files: Sequence[Path], side_px: int) -> None:
+    index = _write(folder / _SQUARES, files, side_px)
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
 
 
 def _write(path: Path, files: Sequence[Path], side_px: int) -> dict[str, list[object]]:

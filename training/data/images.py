@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import csv
 import hashlib
-import tarfile
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -22,6 +21,7 @@ from sklearn.datasets import load_digits
 
 from models.manifest import ImagePreprocessing
 from models.preprocess import draft, fit
+from training.data.archive import unpacked
 from training.data.decoded import Decoded, decoded
 from training.data.split import Indices, grouped_split
 from training.errors import DataError
@@ -113,7 +113,7 @@ def read_images(root: Path, size_px: int, test_fraction: float, cache: Path) -> 
     Raises:
         DataError: there is nothing there, or too little to learn from: one class, a handful of pictures.
     """
-    place = unpacked(root, cache) if root.is_file() and tarfile.is_tarfile(root) else root
+    place = unpacked(root, cache)
     if not place.exists():
         raise DataError(f"there is no folder, CSV or tar {root}")
     listed = _read_csv(place) if place.is_file() else _read_folder(place)
@@ -133,22 +133,6 @@ def read_images(root: Path, size_px: int, test_fraction: float, cache: Path) -> 
     if twins := len(train) - len(kept):
         notes = (*notes, f"{twins} training pictures are in the test part too and were left out")
     return ImageData(train.taken(kept), test, classes, notes)
-
-
-def unpacked(archive: Path, cache: Path) -> Path:
-    """The folder that a tar was unpacked to, below `cache`; links and paths that lead out of it are refused."""
-    stat = archive.stat()
-    key = hashlib.sha256(f"{archive.resolve()} {stat.st_size} {stat.st_mtime_ns}".encode()).hexdigest()[:12]
-    folder = cache / "unpacked" / key
-    if not (folder / ".complete").exists():
-        try:
-            with tarfile.open(archive) as tar:
-                tar.extractall(folder, filter="data")
-        except (tarfile.TarError, OSError, EOFError) as error:
-            raise DataError(f"{archive.name} cannot be unpacked: {error}") from error
-        (folder / ".complete").touch()
-    inside = [each for each in folder.iterdir() if not each.name.startswith(".")]
-    return inside[0] if len(inside) == 1 and inside[0].name not in {_TRAIN, _TEST} else folder
 
 
 def _read_folder(root: Path) -> dict[str, list[tuple[Path, str]]]:

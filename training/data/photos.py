@@ -28,6 +28,9 @@ class Photos:
     files: tuple[Path, ...]
     class_ids: tuple[int, ...]
 
+    def __len__(self) -> int:
+        return len(self.files)
+
     def batches(
         self, spec: ImagePreprocessing, size: int = _BATCH
     ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.int64]]]:

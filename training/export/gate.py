@@ -1,23 +1,24 @@
-"""Is a smaller variant as often right as the full one? It may lose one picture of those measured, no more."""
+"""Is a smaller variant as often right as the full one? It may lose one picture of those measured, or one in 200."""
 
 from __future__ import annotations
 
 from models.manifest import Gate, Metric
 from training.evaluate import Accuracy
 
-ALLOWED_LOSS_COUNT = 1
+_ALLOWED_LOSS = 1 / 200
 
 
 def judge(reference: Accuracy, candidate: Accuracy, data: str) -> Gate:
     """The verdict on a variant, both measured on the same pictures."""
+    allowed = max(1, int(_ALLOWED_LOSS * reference.count))
     return Gate(
         metric="top1",
         data=data,
         count=reference.count,
         reference=reference.top1,
         candidate=candidate.top1,
-        margin=ALLOWED_LOSS_COUNT / reference.count,
-        is_passed=candidate.top1_count >= reference.top1_count - ALLOWED_LOSS_COUNT,
+        margin=allowed / reference.count,
+        is_passed=candidate.top1_count >= reference.top1_count - allowed,
     )
 
 

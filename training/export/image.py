@@ -21,8 +21,9 @@ from models.manifest import (
     Tensor,
     Variant,
 )
-from models.store import Artifact, Staging, file_ref
-from training.data.photos import Photos, find_photos, read_photos
+from models.store import Artifact, Staging, Store, file_ref
+from training.data.labelled import LabelledPictures
+from training.data.photos import find_photos, read_photos
 from training.errors import DataError
 from training.export import card, golden, parity, record
 from training.export.drawings import golden_media
@@ -58,14 +59,24 @@ def export(model: ImageModel, request: ExportRequest) -> Artifact:
         StoreError: the store cannot be written.
     """
     known = record.find(request.records, model.name, model.provenance.weights_sha256)
-    photos = find_photos(request.data)
+    return publish(model, request.store, known, find_photos(request.data))
+
+
+def publish(model: ImageModel, store: Store, known: Record | None, photos: LabelledPictures | None) -> Artifact:
+    """Publish the next version by what is known of the weights, or what is measured now on `photos`.
+
+    Raises:
+        ParityError: the graph does not compute what PyTorch computes; nothing is published.
+        DataError: photos of the data folder cannot be read.
+        StoreError: the store cannot be written.
+    """
     fp32, checked = _checked_graph(model, known, photos)
     measured = known if photos is None else survey(model, fp32, photos, known)
     graphs = {"fp32": fp32}
     if measured is not None and measured.int8 is not None and measured.int8.gate.is_passed:
         graphs["int8"] = to_int8(fp32, measured.int8.ranges)
     whole = _Export(model, graphs, checked, measured, _golden_arrays(model.preprocessing, graphs))
-    return request.store.build(model.name, lambda staging: _fill(staging, whole))
+    return store.build(model.name, lambda staging: _fill(staging, whole))
 
 
 def quantize(model: ImageModel, request: ExportRequest) -> Path:
@@ -83,7 +94,9 @@ def quantize(model: ImageModel, request: ExportRequest) -> Path:
     return record.save(request.records, survey(model, fp32, photos, fresh))
 
 
-def _checked_graph(model: ImageModel, known: Record | None, photos: Photos | None) -> tuple[onnx.ModelProto, Parity]:
+def _checked_graph(
+    model: ImageModel, known: Record | None, photos: LabelledPictures | None
+) -> tuple[onnx.ModelProto, Parity]:
     classifier = model.classifier(known.calibration if known else None)
     graph = to_onnx(classifier, model.preprocessing.crop_px)
     inputs = {

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import onnx
 
 from models.manifest import ImagePreprocessing
-from training.data.photos import Photos
+from training.data.labelled import LabelledPictures
 from training.evaluate import Accuracy, accuracy
 from training.export.gate import figures, judge
 from training.export.image_model import ImageModel
@@ -16,7 +16,7 @@ from training.export.record import Int8Record, Record
 from training.export.runtime import Session
 
 
-def survey(model: ImageModel, fp32: onnx.ModelProto, photos: Photos, known: Record | None) -> Record:
+def survey(model: ImageModel, fp32: onnx.ModelProto, photos: LabelledPictures, known: Record | None) -> Record:
     """Measure fp32 and int8 on `photos`; the ranges and the calibration of `known` are kept, its figures are not."""
     spec = model.preprocessing
     ranges, ranges_data = _ranges(model, fp32, known)
@@ -43,5 +43,5 @@ def _ranges(
     return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px)), pictures.description
 
 
-def _accuracy(model: onnx.ModelProto, photos: Photos, spec: ImagePreprocessing) -> Accuracy:
+def _accuracy(model: onnx.ModelProto, photos: LabelledPictures, spec: ImagePreprocessing) -> Accuracy:
     return accuracy(Session(model.SerializeToString()), photos, spec)

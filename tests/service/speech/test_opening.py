@@ -16,7 +16,7 @@ from service.errors import ArtifactRefused
 from service.loader import Loader
 from service.onnx_runner import place
 from service.settings import Settings
-from service.speech.transcribe import WhisperModel
+from service.speech.model import SpeechModel
 from tests.whispers import LANGUAGES
 
 pytestmark = pytest.mark.xdist_group("small-whisper")
@@ -29,10 +29,10 @@ def root(speech_store: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(speech_store, tmp_path / "store"))
 
 
-def load(root: Path, variant: str = "auto") -> WhisperModel:
+def load(root: Path, variant: str = "auto") -> SpeechModel:
     settings = Settings(artifacts=root, variant=variant)
     model = Loader(Store(root), settings, place("cpu"), time.monotonic).load(NAME)
-    assert isinstance(model, WhisperModel)
+    assert isinstance(model, SpeechModel)
     return model
 
 
@@ -47,7 +47,7 @@ def test_it_says_what_it_can(root: Path) -> None:
     assert (model.variant, model.provider) == ("int8", "cpu")
     assert model.languages == LANGUAGES
     assert model.tasks == ("transcribe", "translate")
-    assert (model.beam_size, model.takes_prompt) == (2, True)
+    assert (model.beam_size, model.is_generative) == (2, True)
     assert load(root, "fp32").variant == "fp32"
 
 

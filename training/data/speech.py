@@ -1,0 +1,278 @@
+"""Recordings with transcripts to train on: TSV, JSONL, a text beside each recording, or the Free Spoken Digits.
+
+What has no transcript or cannot be decoded is named and left out. Sound is decoded once to 16 kHz, into a file of the
+cache that is mapped into memory. A speaker, where speakers are known, stays on one side of every division, unless the
+data divide themselves.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import librosa
+import numpy as np
+from numpy.typing import NDArray
+from tqdm import tqdm
+
+from training.data.archive import unpacked
+from training.data.cached import cached
+from training.data.decoded import listing_key
+from training.data.split import Indices, grouped_split
+from training.errors import DataError
+
+RATE_HZ = 16_000
+SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff"})
+MIN_RECORDINGS = 20
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_FSDD_TESTS = 5  # takes 0 to 4 of each speaker and digit are the official test part
+_SOUND, _INDEX = "sound.s16", "index.json"
+_LEVELS = 32767
+_CHUNK = 128
+_SEED = 20261125
+Part = Literal["train", "test", ""]
+SplitBy = Literal["speaker", "content"]
+
+
+@dataclass(frozen=True)
+class Listed:
+    """One recording as the data name it."""
+
+    file: Path
+    text: str
+    speaker: str = ""
+    part: Part = ""
+
+
+@dataclass(frozen=True)
+class Recordings:
+    """Recordings in memory (or mapped into it), with what is said in each."""
+
+    sound: NDArray[np.int16]
+    """All of them, one behind the other, at 16 kHz."""
+    spans: tuple[tuple[int, int], ...]
+    """Where each begins and ends."""
+    listed: tuple[Listed, ...]
+    contents: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.listed)
+
+    def audio(self, index: int) -> NDArray[np.float32]:
+        """One of them, float32 `[n]` within −1…1."""
+        begin, end = self.spans[index]
+        return np.asarray(self.sound[begin:end], np.float32) / np.float32(_LEVELS)
+
+    def seconds(self, index: int) -> float:
+        """Length of one of them."""
+        begin, end = self.spans[index]
+        return (end - begin) / RATE_HZ
+
+    def taken(self, indices: Indices) -> Recordings:
+        """Some of them."""
+        kept = indices.tolist()
+        return replace(
+            self,
+            spans=tuple(self.spans[each] for each in kept),
+            listed=tuple(self.listed[each] for each in kept),
+            contents=tuple(self.contents[each] for each in kept),
+        )
+
+
+@dataclass(frozen=True)
+class SpeechData:
+    """A whole data set: what is learnt from, what is judged by, and what was left out."""
+
+    train: Recordings
+    test: Recordings
+    notes: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """Eight hex digits of the training part's contents and texts."""
+        digest = hashlib.sha256("".join(self.train.contents).encode())
+        digest.update("\n".join(each.text for each in self.train.listed).encode())
+        return digest.hexdigest()[:8]
+
+
+def read_recordings(root: Path, *, is_fsdd: bool, test_fraction: float, max_clip_s: float, cache: Path) -> SpeechData:
+    """The recordings of a folder, a table or a tar.
+
+    Raises:
+        DataError: there is nothing there, no transcripts, or too few.
+    """
+    place = unpacked(root, cache)
+    if not place.exists():
+        raise DataError(f"there is no folder, table or tar {root}")
+    listed, missing = _fsdd(place) if is_fsdd else _listed(place)
+    notes = [f"{file} was left out: it has no transcript" for file in missing]
+    found, broken = _decoded(listed, cache)
+    notes += [f"{file} was left out: {reason}" for file, reason in broken]
+    short = np.array([i for i in range(len(found)) if found.seconds(i) <= max_clip_s], np.int64)
+    for index in sorted(set(range(len(found))) - set(short.tolist())):
+        notes.append(f"{found.listed[index].file} was left out: it is longer than {max_clip_s:g} s")
+    return _parts(root, found.taken(short), test_fraction, tuple(notes))
+
+
+def _parts(root: Path, found: Recordings, test_fraction: float, notes: tuple[str, ...]) -> SpeechData:
+    if len(found) < MIN_RECORDINGS:
+        raise DataError(
+            f"{root} holds only {len(found)} recordings to learn from: at least {MIN_RECORDINGS} are needed"
+        )
+    parts = np.array([each.part for each in found.listed])
+    if (parts == "test").any():
+        kept, held = np.flatnonzero(parts != "test"), np.flatnonzero(parts == "test")
+    else:
+        kept, held = divided(found, "speaker", test_fraction, _SEED)
+    test = found.taken(held)
+    judged = set(test.contents)
+    fresh = np.array([index for index in kept.tolist() if found.contents[index] not in judged], np.int64)
+    if twins := len(kept) - len(fresh):
+        notes = (*notes, f"{twins} training recordings are in the test part too and were left out")
+    return SpeechData(found.taken(fresh), test, notes)
+
+
+def divided(found: Recordings, by: SplitBy, fraction: float, seed: int) -> tuple[Indices, Indices]:
+    """What is kept and what is held out; texts that come often are divided evenly."""
+    has_speakers = by == "speaker" and len({each.speaker for each in found.listed}) > 1
+    groups = [each.speaker for each in found.listed] if has_speakers else list(found.contents)
+    texts = [each.text for each in found.listed]
+    is_closed = len(set(texts)) * 10 <= len(texts) and not has_speakers
+    return grouped_split(groups, texts if is_closed else [""] * len(texts), fraction, seed)
+
+
+def _fsdd(place: Path) -> tuple[list[Listed], list[Path]]:
+    """`recordings/<digit>_<speaker>_<take>.wav`."""
+    folder = place / "recordings" if (place / "recordings").is_dir() else place
+    listed = []
+    for file in sorted(folder.glob("*.wav")):
+        digit, _, rest = file.stem.partition("_")
+        speaker, _, take = rest.rpartition("_")
+        if digit.isdecimal() and int(digit) < len(_DIGITS) and take.isdecimal():
+            part: Part = "test" if int(take) < _FSDD_TESTS else "train"
+            listed.append(Listed(file, _DIGITS[int(digit)], speaker, part))
+    if not listed:
+        raise DataError(f"{place} holds no recordings named <digit>_<speaker>_<take>.wav")
+    return listed, []
+
+
+def _listed(place: Path) -> tuple[list[Listed], list[Path]]:
+    """What a table names, or what lies in a folder with its text; and recordings without a transcript."""
+    table = place if place.is_file() else next(iter(sorted([*place.glob("*.tsv"), *place.glob("*.jsonl")])), None)
+    if table is not None:
+        return [_of_row(table, row) for row in _rows(table)], []
+    files = sorted(each for each in place.rglob("*") if each.suffix.lower() in SUFFIXES)
+    if not files:
+        raise DataError(f"{place} holds no recordings ({', '.join(sorted(SUFFIXES))})")
+    said = _texts_beside(place)
+    missing = [file for file in files if file.with_suffix("") not in said]
+    if len(missing) == len(files):
+        raise DataError(
+            f"{place} holds recordings and no transcripts: put a .txt beside each, or a table .tsv or .jsonl with "
+            "the columns path and text"
+        )
+    return [
+        Listed(file, said[file.with_suffix("")], file.parent.name if file.parent != place else "")
+        for file in files
+        if file.with_suffix("") in said
+    ], missing
+
+
+def _texts_beside(place: Path) -> dict[Path, str]:
+    """`a.txt` beside `a.wav`, and LibriSpeech's `*.trans.txt` with a line for each recording."""
+    said: dict[Path, str] = {}
+    for file in sorted(place.rglob("*.txt")):
+        words = file.read_text("utf-8", "replace")
+        if not file.name.endswith(".trans.txt"):
+            said[file.with_suffix("")] = words.strip()
+            continue
+        for line in words.splitlines():
+            name, _, text = line.partition(" ")
+            said[file.parent / name] = text.strip()
+    return said
+
+
+def _rows(table: Path) -> Iterator[Mapping[str, str]]:
+    if table.suffix == ".jsonl":
+        for number, line in enumerate(table.read_text("utf-8").splitlines(), 1):
+            try:
+                yield json.loads(line)
+            except ValueError as error:
+                raise DataError(f"{table.name}, line {number}, is no JSON") from error
+        return
+    with table.open(encoding="utf-8-sig", newline="") as file:
+        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+
+
+def _of_row(table: Path, row: Mapping[str, str]) -> Listed:
+    text = row.get("text") or row.get("label") or row.get("sentence")
+    if not row.get("path") or not isinstance(text, str):
+        raise DataError(f"{table.name} needs the columns path and text (and may have speaker and part)")
+    part = row.get("part") or ""
+    if part not in {"train", "test", ""}:
+        raise DataError(f"{table.name}: the part {part} is neither train nor test")
+    known: Part = "test" if part == "test" else "train" if part == "train" else ""
+    return Listed(table.parent / row["path"], text, row.get("speaker") or "", known)
+
+
+def _decoded(listed: Sequence[Listed], cache: Path) -> tuple[Recordings, list[tuple[Path, str]]]:
+    files = [each.file for each in listed]
+    folder = cached(cache / "decoded" / listing_key(files, "sound"), lambda scratch: _write(scratch, files))
+    index = json.loads((folder / _INDEX).read_text("utf-8"))
+    recordings = Recordings(
+        sound=_mapped(folder / _SOUND),
+        spans=tuple((begin, end) for begin, end in index["spans"]),
+        listed=tuple(listed[place] for place in index["places"]),
+        contents=tuple(index["contents"]),
+    )
+    return recordings, [(files[place], reason) for place, reason in index["broken"]]
+
+
+def _write(folder: Path, files: Sequence[Path]) -> None:
+    index: dict[str, list[object]] = {"places": [], "spans": [], "contents": [], "broken": []}
+    length = 0
+    with (folder / _SOUND).open("wb") as sound:
+        for place, (audio, content) in enumerate(_outcomes(files)):
+            if isinstance(audio, str):
+                index["broken"].append((place, audio))
+                continue
+            sound.write(audio.tobytes())
+            index["places"].append(place)
+            index["spans"].append((length, length + len(audio)))
+            index["contents"].append(content)
+            length += len(audio)
+    (folder / _INDEX).write_text(json.dumps(index), encoding="utf-8")
+
+
+def _mapped(path: Path) -> NDArray[np.int16]:
+    return np.asarray(np.memmap(path, np.int16, "r")) if path.stat().st_size else np.zeros(0, np.int16)
+
+
+def _outcomes(files: Sequence[Path]) -> Iterator[tuple[NDArray[np.int16] | str, str]]:
+    bar = tqdm(total=len(files), unit="recording", desc="reading", leave=False, disable=None)
+    with ThreadPoolExecutor(os.cpu_count()) as threads, bar:
+        for start in range(0, len(files), _CHUNK):
+            for outcome in threads.map(_sound_of, files[start : start + _CHUNK]):
+                bar.update()
+                yield outcome
+
+
+def _sound_of(file: Path) -> tuple[NDArray[np.int16] | str, str]:
+    """Int16 at 16 kHz with a hash of the file, or why there is none."""
+    try:
+        content = hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest()
+        audio, _ = librosa.load(file, sr=RATE_HZ)
+    except FileNotFoundError:
+        return "it is not there", ""
+    except Exception:  # soundfile, audioread and numpy raise many types on files that are no sound
+        return "it cannot be decoded", ""
+    if not len(audio):
+        return "it is empty", ""
+    return np.rint(np.clip(audio, -1, 1) * _LEVELS).astype(np.int16), content

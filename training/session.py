@@ -1,0 +1,185 @@
+"""One training from beginning to end: data, network, loop, judgement, report; a run that stopped is taken up.
+
+Commands, studies and sweeps all come through here. Under `torchrun` every process comes, and the first one writes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from training import recipe as recipes
+from training.calibration import expected_calibration_error, fit_temperature, probabilities
+from training.distributed import World, joined
+from training.errors import RecipeError
+from training.loop import CHECKPOINT, Progress, Runtime, Trainer
+from training.objectives.objective import Judgement
+from training.objectives.pictures import Scored
+from training.preparation import Prepared, prepare
+from training.recipe import Recipe
+from training.report import write
+from training.run import DATA, HISTORY, REPORT, RESULT, Run, find_finished, open_run
+from training.run_report import run_sections
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """Where data, downloads and runs are, and how training is carried out here."""
+
+    runs: Path
+    cache: Path
+    data: Path | None = None
+    device: str | None = None
+    workers: int = 0
+    is_shown: bool = True
+    say: Say = print
+    """Told what a person wants to know while it goes on."""
+
+
+def train(recipe: Recipe, around: Surroundings) -> Run:
+    """Train the recipe to its end, or go on with the run that stopped; gives the finished run.
+
+    Raises:
+        TrainingError: whatever a person can mend (see `training.errors`).
+    """
+    began_at = time.monotonic()
+    with joined(around.device) as world:
+        if not world.is_first:
+            around = replace(around, is_shown=False, say=lambda _: None)
+        prepared = prepare(recipe, around.data, around.cache)
+        if recipe.start.encoder is not None:
+            _begin_with_encoder(recipe, prepared, around)
+        run = _opened(recipe, prepared, around, world)
+        with run.held() if world.is_first else nullcontext():
+            _announce(recipe, prepared, run, around)
+            _Session(recipe, prepared, run, around, world).train(began_at)
+        return run
+
+
+def _opened(recipe: Recipe, prepared: Prepared, around: Surroundings, world: World) -> Run:
+    """The first process decides which run it is, the others hear of it."""
+    found = [open_run(around.runs, recipe, prepared.fingerprint) if world.is_first else None]
+    if world.size > 1:
+        torch.distributed.broadcast_object_list(found)
+    assert found[0] is not None  # noqa: S101 - the first process has opened it
+    return found[0]
+
+
+def _announce(recipe: Recipe, prepared: Prepared, run: Run, around: Surroundings) -> None:
+    cost = recipe.cost
+    around.say(
+        f"{recipe.name}: about {cost.minutes:g} minutes on {cost.hardware}, {cost.memory_gb:g} GB of memory; "
+        f"{'going on with' if run.is_begun else 'run'} {run.id}"
+    )
+    around.say(prepared.about)
+    for note in prepared.notes[:10]:
+        around.say(f"note: {note}")
+    if len(prepared.notes) > 10:
+        around.say(f"note: and {len(prepared.notes) - 10} more, listed in the report")
+
+
+@dataclass(frozen=True)
+class _Session:
+    """One process's part in a run."""
+
+    recipe: Recipe
+    prepared: Prepared
+    run: Run
+    around: Surroundings
+    world: World
+
+    def train(self, began_at: float) -> None:
+        """Loop, judge, and write what was found, the result last."""
+        objective, device = self.prepared.objective, self.world.device
+        runtime = Runtime(self.world, self.run.folder, self.around.workers, self.around.is_shown)
+        trainer = Trainer(self.recipe, objective, runtime)
+        prepared_s = time.monotonic() - began_at
+        kept = trainer.run()
+        trained_at = time.monotonic()
+        test = objective.judge(kept, "test", device)
+        held = objective.judge(kept, "validation", device) if objective.has_validation else None
+        if self.world.is_first:
+            self._report(trainer.progress, test, held)
+            seconds = prepared_s + trainer.progress.seconds + (time.monotonic() - trained_at)
+            result = _result(self.run, kept, trainer.progress, seconds)
+            self.run.write(RESULT, {**result, **_judged(test, held)})
+            (self.run.folder / CHECKPOINT).unlink(missing_ok=True)
+        self.world.wait()
+
+    def _report(self, progress: Progress, test: Judgement, held: Judgement | None) -> None:
+        data = _data(self.prepared, self.around)
+        self.run.write(DATA, data)
+        self.run.write(HISTORY, {**vars(progress), "fingerprint": self.recipe.fingerprint})
+        title, lead = f"{self.recipe.name}: {_first_figure(test)}", f"{self.recipe.about} Run {self.run.id}."
+        write(self.run.folder / REPORT, title, lead, run_sections(self.recipe, data, progress, test, held))
+
+
+def _first_figure(test: Judgement) -> str:
+    name, value = next(iter(test.figures.items()))
+    return f"test {name} {value:.4g}" if name == "loss" else f"test {name} {100 * value:.2f} %"
+
+
+def _data(prepared: Prepared, around: Surroundings) -> dict[str, Any]:
+    return {
+        "path": None if around.data is None else str(around.data.resolve()),
+        "fingerprint": prepared.fingerprint,
+        "about": prepared.about,
+        "classes": list(prepared.classes),
+        "notes": list(prepared.notes),
+    }
+
+
+def _result(run: Run, kept: nn.Module, progress: Progress, seconds: float) -> dict[str, Any]:
+    return {
+        "run": run.id,
+        "seconds": round(seconds, 1),
+        "epochs": progress.epoch,
+        "ended": progress.ended,
+        "warnings": progress.warnings,
+        "parameters": sum(each.numel() for each in kept.parameters()),
+        "weights_sha256": run.save_weights(kept),
+    }
+
+
+def _judged(test: Judgement, held: Judgement | None) -> Mapping[str, Any]:
+    found: dict[str, Any] = {f"test_{name}": value for name, value in test.figures.items()}
+    found |= {"test_loss": test.loss}
+    if held is not None:
+        found |= {f"validation_{name}": value for name, value in held.figures.items()}
+    if isinstance(test.details, Scored) and held is not None:
+        temperature = fit_temperature(held.details.logits, held.details.class_ids)
+        scores = probabilities(test.details.logits, temperature)
+        found |= {"temperature": temperature, "test_ece": expected_calibration_error(scores, test.details.class_ids)}
+    return found
+
+
+def _begin_with_encoder(recipe: Recipe, prepared: Prepared, around: Surroundings) -> None:
+    """Copy the first layers from an autoencoder's encoder, trained on the same data now if it never was."""
+    assert recipe.start.encoder is not None  # noqa: S101 - asked by the caller
+    source = recipes.load(recipe.start.encoder)
+    data = prepare(source, around.data, around.cache).fingerprint
+    run = find_finished(around.runs, source, data) or train(source, around)
+    layers = _encoder_layers(run, source, around)
+    target = prepared.objective.network.state_dict()
+    named = {name: each for name, each in layers.items() if name in target and target[name].shape == each.shape}
+    if not named:
+        raise RecipeError(
+            f"recipe {recipe.name}: none of its hidden layers has the shape of those of {source.name}'s encoder"
+        )
+    prepared.objective.network.load_state_dict({**target, **named})
+    around.say(f"begins with {len(named)} tensors of the encoder of {run.id}")
+
+
+def _encoder_layers(run: Run, source: Recipe, around: Surroundings) -> dict[str, torch.Tensor]:
+    network = run.load_weights(prepare(source, around.data, around.cache).objective.network)
+    state = network.state_dict()
+    return {name.replace("encoder.", "hidden.", 1): each for name, each in state.items() if "encoder." in name}
