@@ -42,17 +42,39 @@ def in_room(audio: Audio, rng: np.random.Generator) -> Audio:
 
 
 def noise(count: int, rng: np.random.Generator) -> Audio:
-    """Noise of some colour, or a hum, with a root mean square of 1: float32 `[count]`."""
-    if rng.random() < 0.25:
-        times = np.arange(count) / RATE_HZ
-        pitch_hz = rng.uniform(40, 400)
-        parts = [np.sin(2 * np.pi * pitch_hz * k * times + rng.uniform(0, 6.3)) / k for k in range(1, 9)]
-        sound = np.sum(parts, axis=0)
-    else:
-        spectrum = np.fft.rfft(rng.standard_normal(max(2, count)))
-        spectrum[1:] /= np.arange(1, len(spectrum)) ** rng.uniform(0, 1.0)
-        sound = np.fft.irfft(spectrum, max(2, count))[:count]
+    """A sound in which nobody speaks, with a root mean square of 1: float32 `[count]`."""
+    sound = rng.choice(_SOUNDS, p=_SHARES)(max(2, count), rng)[:count]
     return np.asarray(sound / max(1e-6, float(np.sqrt(np.mean(np.square(sound))))), np.float32)
+
+
+def _coloured(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    spectrum = np.fft.rfft(rng.standard_normal(count))
+    spectrum[1:] /= np.arange(1, len(spectrum)) ** rng.uniform(0, 1.0)
+    return np.fft.irfft(spectrum, count)
+
+
+def _hum(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    times, pitch_hz = np.arange(count) / RATE_HZ, rng.uniform(40, 400)
+    parts = [np.sin(2 * np.pi * pitch_hz * k * times + rng.uniform(0, 6.3)) / k for k in range(1, 9)]
+    return np.asarray(np.sum(parts, axis=0))
+
+
+def _chord(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    """One to four tones that are struck and die away, again and again."""
+    times = np.arange(count) / RATE_HZ
+    pitches_hz = rng.uniform(100, 2000, rng.integers(1, 5))
+    tones = np.sum([np.sin(2 * np.pi * pitch * times) for pitch in pitches_hz], axis=0)
+    return np.asarray(tones * np.exp(-(times % rng.uniform(0.3, 3.0)) * rng.uniform(0, 4)))
+
+
+def _clicks(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
+    sound = rng.standard_normal(count) * 1e-3
+    sound[:: max(1, int(rng.uniform(0.05, 0.8) * RATE_HZ))] = 1.0
+    return sound
+
+
+_SOUNDS = np.array([_coloured, _hum, _chord, _clicks], dtype=object)
+_SHARES = (0.6, 0.15, 0.15, 0.1)
 
 
 def noisy(audio: Audio, loudest_db: float, rng: np.random.Generator) -> Audio:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from models.ctc import Units
 from models.manifest import Gate, ImagePreprocessing, Manifest, Metric, Variant
 
 FILE = "model-card.md"
@@ -25,6 +26,17 @@ def speech_card(manifest: Manifest, languages: int, limits: str) -> str:
         "The decoder graph takes tokens and what the encoder found."
     )
     return _card(manifest, (about, used), "", limits)
+
+
+def ctc_card(manifest: Manifest, units: Units, limits: str) -> str:
+    """The card of a CTC recogniser, as Markdown."""
+    some = ", ".join(units.texts[:40]) + (" …" if len(units.texts) > 40 else "")
+    about = f"Speech recognition in {manifest.decoding['language']}: {len(units.texts)} units ({some})."
+    used = (
+        "Input: mono sound of 16 kHz, float32 `[1, samples]`, at most 30 s to a run; the log-mel features are inside "
+        "the graph. Output: natural logarithms of each frame's distribution over the blank and the units."
+    )
+    return _card(manifest, (about, used), "", limits or "Knows the units it was trained on and no others.")
 
 
 def _card(manifest: Manifest, about: tuple[str, ...], calibration: str, limits: str) -> str:

@@ -58,7 +58,7 @@ def export(model: SpeechModel, request: ExportRequest, *, is_gated: bool = True)
         StoreError: the store cannot be written.
     """
     fp32 = {"encoder": encoder_to_onnx(model.network), "decoder": decoder_to_onnx(model.network)}
-    sounds = {"golden": speech_parity.Recording(golden_sound()), "random": speech_parity.Recording(_noise())}
+    sounds = {"golden": speech_parity.Recording(golden_sound()), "random": speech_parity.Recording(noise_sound())}
     parity = speech_parity.check(model, SpeechSession(**fp32), sounds)
     known = record.find(request.records, model.name, model.provenance.weights_sha256)
     if known is not None and known.parity is not None:
@@ -79,11 +79,13 @@ def golden_sound() -> NDArray[np.float32]:
     return levels.astype(np.float32) / np.float32(32768)
 
 
-def _noise() -> NDArray[np.float32]:
+def noise_sound() -> NDArray[np.float32]:
+    """A window of noise, float32 `[480,000]`."""
     return np.random.default_rng(0).standard_normal(WINDOW_S * RATE_HZ).astype(np.float32) * 0.1
 
 
-def _as_wav(samples: NDArray[np.float32]) -> bytes:
+def as_wav(samples: NDArray[np.float32]) -> bytes:
+    """A WAV file of 16 bits at 16 kHz."""
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)
@@ -127,7 +129,7 @@ def _write_golden(staging: Staging, whole: _Export) -> None:
         for name, graphs in whole.variants.items()
     }
     arrays: dict[str, NDArray[Any]] = {"input": sound, "tokens": np.array(tokens, np.int64), **outputs}
-    golden.write(staging.folder / golden.FILE, {**golden.media_arrays([_as_wav(sound)]), **arrays})
+    golden.write(staging.folder / golden.FILE, {**golden.media_arrays([as_wav(sound)]), **arrays})
 
 
 def _variant(staging: Staging, name: str, whole: _Export) -> Variant:

@@ -6,37 +6,18 @@ held-out part. A model that is worse on it than the one it would replace is refu
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from models.manifest import Calibration, ImagePreprocessing, Provenance
-from models.postprocess import Labels
 from models.store import Artifact, Store
-from training.calibration import confident_score, expected_calibration_error, fit_temperature, probabilities
-from training.classes import everyday_labels
-from training.data.images import Pictures
-from training.data.labelled import HeldOut
-from training.errors import GateError, UsageError
-from training.evaluate import Accuracy, accuracy, evaluate_image
-from training.export import image
-from training.export.dead_leaves import dead_leaves
-from training.export.image_model import ImageModel, RangePictures
-from training.export.record import Record
-from training.objectives.pictures import Classification, Scored
-from training.preparation import prepare
+from training.errors import UsageError
+from training.export import trained_pictures, trained_speech
+from training.export.origin import Origin
+from training.objectives.pictures import Classification
+from training.objectives.speech import SpeechObjective
+from training.preparation import Prepared, prepare
 from training.recipe import Recipe
-from training.run import DATA, RESULT, Run
-
-_RANGE_PICTURES, _RANGE_BATCH = 256, 32
-_FP32 = "fp32"
+from training.run import DATA, Run
 
 
 @dataclass(frozen=True)
@@ -59,138 +40,20 @@ def publish(asked: Publication) -> Artifact:
         UsageError: a network that only restores pictures, or other data than those of the run.
     """
     recipe = asked.run.recipe()
-    if recipe.task == "reconstruction":
-        raise UsageError(f"{asked.run.id} restores pictures and recognises nothing: there is nothing to serve")
-    return _publish_pictures(asked, recipe)
+    objective = _prepared(asked, recipe).objective
+    asked.run.load_weights(objective.network)
+    origin = Origin.of_run(asked.run, recipe)
+    if isinstance(objective, Classification):
+        return trained_pictures.publish(objective, origin, asked.store, is_forced=asked.is_forced)
+    if isinstance(objective, SpeechObjective):
+        return trained_speech.publish(objective, origin, asked.store, asked.cache, is_forced=asked.is_forced)
+    raise UsageError(f"{asked.run.id} restores pictures and recognises nothing: there is nothing to serve")
 
 
-def _publish_pictures(asked: Publication, recipe: Recipe) -> Artifact:
-    run, told = asked.run, asked.run.read(DATA)
+def _prepared(asked: Publication, recipe: Recipe) -> Prepared:
+    told = asked.run.read(DATA)
     place = asked.data or (Path(told["path"]) if told["path"] else None)
     prepared = prepare(recipe, place, asked.cache)
     if prepared.fingerprint != told["fingerprint"]:
-        raise UsageError(f"{place} does not hold the data that {run.id} was trained on")
-    objective = prepared.objective
-    assert isinstance(objective, Classification)  # noqa: S101 - the task says so
-    run.load_weights(objective.network)
-    held_out = HeldOut(f"test part of {recipe.name}", objective.parts.test)
-    calibration = calibrated(objective)
-    model = _image_model(run, recipe, objective, prepared.classes)
-    if not asked.is_forced:
-        _compare(asked.store, model, held_out, calibration)
-    return image.publish(model, asked.store, _record(model, calibration), held_out)
-
-
-def calibrated(objective: Classification) -> Calibration | None:
-    """Temperature from the validation part, error on the test part; None where nothing was held out to fit on."""
-    device = torch.device("cpu")
-    if not objective.has_validation:
-        return None
-    held = objective.judge(objective.network, "validation", device).details
-    test = objective.judge(objective.network, "test", device).details
-    assert isinstance(held, Scored)  # noqa: S101 - of a classification
-    assert isinstance(test, Scored)  # noqa: S101
-    temperature = fit_temperature(held.logits, held.class_ids)
-    strange = probabilities(_strange_logits(objective), temperature)
-    return Calibration(
-        temperature=round(temperature, 4),
-        confident_score=round(confident_score(probabilities(held.logits, temperature), held.class_ids, strange), 4),
-        data=f"{len(held.class_ids)} validation pictures, and pictures that show nothing; error on the test part",
-        ece=round(expected_calibration_error(probabilities(test.logits, temperature), test.class_ids), 4),
-    )
-
-
-def strange_pictures(side_px: int) -> NDArray[np.uint8]:
-    """Pictures of nothing, uint8 `[n, side, side, 3]`: noise, flat colours, ramps, dead leaves."""
-    rng = np.random.default_rng(11)
-    noise = rng.integers(0, 256, (24, side_px, side_px, 3), dtype=np.uint8)
-    coarse = np.repeat(np.repeat(rng.integers(0, 256, (24, side_px // 4 + 1, side_px // 4 + 1, 3)), 4, 1), 4, 2)
-    flat = np.broadcast_to(rng.integers(0, 256, (24, 1, 1, 3)), (24, side_px, side_px, 3))
-    ramp = np.linspace(0, 255, side_px)[None, :, None, None] * rng.random((24, 1, 1, 3))
-    ramps = np.broadcast_to(ramp, (24, side_px, side_px, 3))
-    made = [noise, coarse[:, :side_px, :side_px], flat, ramps, *dead_leaves(side_px)]
-    return np.concatenate([np.asarray(each, np.uint8) for each in made])
-
-
-def _strange_logits(objective: Classification) -> NDArray[np.float32]:
-    pictures = torch.from_numpy(strange_pictures(objective.recipe.eval_px))
-    with torch.inference_mode():
-        logits: NDArray[np.float32] = objective.network.eval()(objective.normalise(pictures)).numpy()
-    return logits
-
-
-def _image_model(run: Run, recipe: Recipe, objective: Classification, classes: tuple[str, ...]) -> ImageModel:
-    return ImageModel(
-        name=recipe.name,
-        network=objective.network.eval(),
-        mean=objective.normalise.mean,
-        std=objective.normalise.std,
-        preprocessing=objective.served,
-        labels=everyday_labels(classes),
-        provenance=_provenance(run, recipe),
-        limits=recipe.limits or "Knows the classes it was trained on and no others.",
-        data_note="held out from training",
-        range_pictures=_ranges(objective.parts.train, objective.served),
-    )
-
-
-def _provenance(run: Run, recipe: Recipe) -> Provenance:
-    result: dict[str, Any] = run.read(RESULT)
-    base = " on published weights of ImageNet" if getattr(recipe.network, "pretrained", False) else ""
-    return Provenance(
-        source=f"trained here{base}, recipe {recipe.name}, run {run.id}",
-        weights_sha256=result["weights_sha256"],
-        licence=recipe.licence,
-        exporter=f"percept {version('percept')}",
-        date=datetime.now(UTC).date(),
-    )
-
-
-def _ranges(pictures: Pictures, spec: ImagePreprocessing) -> RangePictures:
-    """int8 ranges are taken on training pictures: never those that the gate is taken on."""
-    chosen = np.linspace(0, len(pictures) - 1, min(_RANGE_PICTURES, len(pictures))).astype(np.int64)
-
-    def batches(_: int) -> Iterator[NDArray[np.uint8]]:
-        for start in range(0, len(chosen), _RANGE_BATCH):
-            yield np.stack([pictures.as_served(row, spec) for row in chosen[start : start + _RANGE_BATCH].tolist()])
-
-    return RangePictures(f"{len(chosen)} training pictures", batches)
-
-
-def _record(model: ImageModel, calibration: Calibration | None) -> Record:
-    return Record(
-        name=model.name,
-        weights_sha256=model.provenance.weights_sha256,
-        date=datetime.now(UTC).date(),
-        calibration=calibration,
-    )
-
-
-def _compare(store: Store, model: ImageModel, held_out: HeldOut, calibration: Calibration | None) -> None:
-    """Refuse a model that is worse than the newest version in the store, both measured on the same pictures."""
-    if not store.versions(model.name):
-        return
-    current = store.find(model.name)
-    before = _measured_current(current, model, held_out)
-    after = accuracy(model.classifier(calibration).probabilities, held_out, model.preprocessing)
-    if after.top1_count < before.top1_count:
-        raise GateError(
-            f"{model.name} is not published: it is right on {after.top1_count} of {after.count} held-out pictures, "
-            f"and {current.id}, which it would replace, on {before.top1_count}; --force publishes it all the same"
-        )
-
-
-def _measured_current(current: Artifact, model: ImageModel, held_out: HeldOut) -> Accuracy:
-    """How often the version in the store is right.
-
-    Raises:
-        GateError: it tells other classes apart, so that the two cannot be compared.
-    """
-    labels = current.manifest.labels
-    known = () if labels is None else Labels.read(current.path(labels)).classes
-    if [each.label for each in known] != [each.label for each in model.labels.classes]:
-        raise GateError(
-            f"{model.name} is not published: it tells other classes apart than {current.id}, which it would replace; "
-            "--force publishes it all the same"
-        )
-    return evaluate_image(current, _FP32, held_out)
+        raise UsageError(f"{place} does not hold the data that {asked.run.id} was trained on")
+    return prepared

@@ -1,0 +1,146 @@
+"""A classifier that was trained here: calibration, the comparison with the version before, then the common line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from models.manifest import Calibration, ImagePreprocessing
+from models.postprocess import Labels
+from models.store import Artifact, Store
+from training.calibration import confident_score, expected_calibration_error, fit_temperature, probabilities
+from training.classes import everyday_labels
+from training.data.images import Pictures
+from training.data.labelled import HeldOut
+from training.errors import GateError
+from training.evaluate import Accuracy, accuracy, evaluate_image
+from training.export import image
+from training.export.dead_leaves import dead_leaves
+from training.export.image_model import ImageModel, RangePictures
+from training.export.origin import Origin
+from training.export.record import Record
+from training.objectives.pictures import Classification, Scored
+
+_RANGE_PICTURES, _RANGE_BATCH = 256, 32
+_FP32 = "fp32"
+
+
+def publish(objective: Classification, origin: Origin, store: Store, *, is_forced: bool) -> Artifact:
+    """Publish the objective's network.
+
+    Raises:
+        GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
+    """
+    held_out = HeldOut(f"test part of {origin.name}", objective.parts.test)
+    calibration = calibrated(objective)
+    model = _image_model(objective, origin)
+    if not is_forced:
+        _compare(store, model, held_out, calibration)
+    return image.publish(model, store, _record(model, calibration), held_out)
+
+
+def calibrated(objective: Classification) -> Calibration | None:
+    """Temperature from the validation part, error on the test part; None where nothing was held out to fit on."""
+    device = torch.device("cpu")
+    if not objective.has_validation:
+        return None
+    held = objective.judge(objective.network, "validation", device).details
+    test = objective.judge(objective.network, "test", device).details
+    assert isinstance(held, Scored)  # noqa: S101 - of a classification
+    assert isinstance(test, Scored)  # noqa: S101
+    temperature = fit_temperature(held.logits, held.class_ids)
+    strange = probabilities(_strange_logits(objective), temperature)
+    return Calibration(
+        temperature=round(temperature, 4),
+        confident_score=round(confident_score(probabilities(held.logits, temperature), held.class_ids, strange), 4),
+        data=f"{len(held.class_ids)} validation pictures, and pictures that show nothing; error on the test part",
+        ece=round(expected_calibration_error(probabilities(test.logits, temperature), test.class_ids), 4),
+    )
+
+
+def strange_pictures(side_px: int) -> NDArray[np.uint8]:
+    """Pictures of nothing, uint8 `[n, side, side, 3]`: noise, flat colours, ramps, dead leaves."""
+    rng = np.random.default_rng(11)
+    noise = rng.integers(0, 256, (24, side_px, side_px, 3), dtype=np.uint8)
+    coarse = np.repeat(np.repeat(rng.integers(0, 256, (24, side_px // 4 + 1, side_px // 4 + 1, 3)), 4, 1), 4, 2)
+    flat = np.broadcast_to(rng.integers(0, 256, (24, 1, 1, 3)), (24, side_px, side_px, 3))
+    ramp = np.linspace(0, 255, side_px)[None, :, None, None] * rng.random((24, 1, 1, 3))
+    ramps = np.broadcast_to(ramp, (24, side_px, side_px, 3))
+    made = [noise, coarse[:, :side_px, :side_px], flat, ramps, *dead_leaves(side_px)]
+    return np.concatenate([np.asarray(each, np.uint8) for each in made])
+
+
+def _strange_logits(objective: Classification) -> NDArray[np.float32]:
+    pictures = torch.from_numpy(strange_pictures(objective.recipe.eval_px))
+    with torch.inference_mode():
+        logits: NDArray[np.float32] = objective.network.eval()(objective.normalise(pictures)).numpy()
+    return logits
+
+
+def _image_model(objective: Classification, origin: Origin) -> ImageModel:
+    return ImageModel(
+        name=origin.name,
+        network=objective.network.eval(),
+        mean=objective.normalise.mean,
+        std=objective.normalise.std,
+        preprocessing=objective.served,
+        labels=everyday_labels(objective.parts.classes),
+        provenance=origin.provenance(),
+        limits=objective.recipe.limits or "Knows the classes it was trained on and no others.",
+        data_note="held out from training",
+        range_pictures=_ranges(objective.parts.train, objective.served),
+    )
+
+
+def _ranges(pictures: Pictures, spec: ImagePreprocessing) -> RangePictures:
+    """int8 ranges are taken on training pictures: never those that the gate is taken on."""
+    chosen = np.linspace(0, len(pictures) - 1, min(_RANGE_PICTURES, len(pictures))).astype(np.int64)
+
+    def batches(_: int) -> Iterator[NDArray[np.uint8]]:
+        for start in range(0, len(chosen), _RANGE_BATCH):
+            yield np.stack([pictures.as_served(row, spec) for row in chosen[start : start + _RANGE_BATCH].tolist()])
+
+    return RangePictures(f"{len(chosen)} training pictures", batches)
+
+
+def _record(model: ImageModel, calibration: Calibration | None) -> Record:
+    return Record(
+        name=model.name,
+        weights_sha256=model.provenance.weights_sha256,
+        date=datetime.now(UTC).date(),
+        calibration=calibration,
+    )
+
+
+def _compare(store: Store, model: ImageModel, held_out: HeldOut, calibration: Calibration | None) -> None:
+    """Refuse a model that is worse than the newest version in the store, both measured on the same pictures."""
+    if not store.versions(model.name):
+        return
+    current = store.find(model.name)
+    before = _measured_current(current, model, held_out)
+    after = accuracy(model.classifier(calibration).probabilities, held_out, model.preprocessing)
+    if after.top1_count < before.top1_count:
+        raise GateError(
+            f"{model.name} is not published: it is right on {after.top1_count} of {after.count} held-out pictures, "
+            f"and {current.id}, which it would replace, on {before.top1_count}; --force publishes it all the same"
+        )
+
+
+def _measured_current(current: Artifact, model: ImageModel, held_out: HeldOut) -> Accuracy:
+    """How often the version in the store is right.
+
+    Raises:
+        GateError: it tells other classes apart, so that the two cannot be compared.
+    """
+    labels = current.manifest.labels
+    known = () if labels is None else Labels.read(current.path(labels)).classes
+    if [each.label for each in known] != [each.label for each in model.labels.classes]:
+        raise GateError(
+            f"{model.name} is not published: it tells other classes apart than {current.id}, which it would replace; "
+            "--force publishes it all the same"
+        )
+    return evaluate_image(current, _FP32, held_out)

@@ -1,0 +1,196 @@
+"""A CTC model that was trained here: graph, parity, int8 behind its gate, the version before, publication."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import onnx
+import torch
+from numpy.typing import NDArray
+
+from models.ctc import Units, best_path
+from models.manifest import AudioPreprocessing, FileRef, Gate, Graph, Manifest, Metric, Parity, Tensor, Variant
+from models.store import Artifact, Staging, Store, file_ref
+from training.error_rate import Edits, count_edits, total
+from training.errors import GateError, ParityError
+from training.export import card, golden, silero
+from training.export.ctc_graph import AUDIO, LOG_PROBABILITIES, CtcGraph, to_onnx
+from training.export.graph import OPSET
+from training.export.origin import Origin
+from training.export.request import ExportRequest
+from training.export.runtime import Session
+from training.export.speech import as_wav, golden_sound, noise_sound
+from training.export.speech_int8 import encoder_to_int8
+from training.networks.log_mel import RATE_HZ, WINDOW_S
+from training.objectives.speech import MIN_SAMPLES, SpeechObjective, tokens_of
+
+UNITS = "units.json"
+_TOLERANCE = 1e-3
+_GOLDEN_TOLERANCES = {"fp32": 0.01, "int8": 2.0}
+_PARITY_RECORDINGS = 20
+_ALLOWED_LOSS = 0.005  # of the error rate, or one error
+Graphs = dict[str, onnx.ModelProto]
+
+
+@dataclass(frozen=True)
+class _Export:
+    """One export on its way."""
+
+    objective: SpeechObjective
+    origin: Origin
+    graphs: Graphs
+    parity: Parity
+    edits: dict[str, Edits]
+    """Of the held-out recordings, by variant."""
+    gate: Gate
+
+
+def publish(objective: SpeechObjective, origin: Origin, store: Store, cache: Any, *, is_forced: bool) -> Artifact:
+    """Publish the objective's network, and the voice detector that serving needs where the store has none.
+
+    Raises:
+        ParityError: the graph does not compute what PyTorch computes; nothing is published.
+        GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
+    """
+    fp32 = to_onnx(objective.network)
+    sounds = {"golden": golden_sound(), "random": noise_sound()[: 5 * RATE_HZ]}
+    checked = _checked(objective, Session(fp32.SerializeToString()), sounds)
+    graphs = {"fp32": fp32, "int8": encoder_to_int8(fp32)}
+    edits = {name: held_out_edits(objective, Session(graph.SerializeToString())) for name, graph in graphs.items()}
+    gate = _judged(objective, origin, edits)
+    if not gate.is_passed:
+        del graphs["int8"]
+    if not is_forced:
+        _compare(store, objective, origin, edits["fp32"])
+    if not store.versions(silero.NAME):
+        silero.export(ExportRequest(store, cache))
+    whole = _Export(objective, origin, graphs, checked, edits, gate)
+    return store.build(origin.name, lambda staging: _fill(staging, whole))
+
+
+def held_out_edits(objective: SpeechObjective, graph: Session, units: Units | None = None) -> Edits:
+    """Errors of a graph on the test part, each recording alone, as it is served."""
+    said_by, test = units or objective.units, objective.parts.test
+    counted = []
+    for row, listed in enumerate(test.listed):
+        scores = graph(_sound(test.audio(row)))[0]
+        heard = said_by.text([each.token for each in best_path(scores)])
+        counted.append(count_edits(tokens_of(listed.text, objective.recipe), tokens_of(heard, objective.recipe)))
+    return total(counted)
+
+
+def _sound(audio: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.pad(audio, (0, max(0, MIN_SAMPLES - len(audio))))[None]
+
+
+def _checked(objective: SpeechObjective, graph: Session, sounds: dict[str, NDArray[np.float32]]) -> Parity:
+    """Self-made sounds, and some of the held-out recordings."""
+    reference = CtcGraph(objective.network).eval()
+    test = objective.parts.test
+    rows = {f"recording {row}": test.audio(row) for row in range(min(_PARITY_RECORDINGS, len(test)))}
+    found: dict[str, float] = {}
+    for name, audio in {**sounds, **rows}.items():
+        with torch.inference_mode():
+            wanted = reference(torch.from_numpy(_sound(audio))).numpy()
+        got = graph(_sound(audio))
+        difference = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
+        kind = "recordings" if name in rows else name
+        found[kind] = max(found.get(kind, 0.0), difference)
+        if not difference <= _TOLERANCE:
+            raise ParityError(
+                f"the exported graph is {difference:.2g} away from PyTorch on {name}; nothing published"
+            )
+    return Parity(max_abs_diff=found, tolerance=_TOLERANCE)
+
+
+def _judged(objective: SpeechObjective, origin: Origin, edits: dict[str, Edits]) -> Gate:
+    reference, candidate = edits["fp32"], edits["int8"]
+    allowed = max(1, int(_ALLOWED_LOSS * reference.reference))
+    return Gate(
+        metric=objective.measure,
+        data=f"test part of {origin.name}",
+        count=len(objective.parts.test),
+        reference=round(reference.rate, 4),
+        candidate=round(candidate.rate, 4),
+        margin=round(allowed / max(1, reference.reference), 4),
+        is_passed=candidate.errors <= reference.errors + allowed,
+    )
+
+
+def _compare(store: Store, objective: SpeechObjective, origin: Origin, after: Edits) -> None:
+    """Refuse a model that is worse than the newest version in the store, both on the same recordings."""
+    if not store.versions(origin.name):
+        return
+    current = store.find(origin.name)
+    files = current.manifest.variants["fp32"].files
+    if set(files) != {"model"} or current.manifest.tokenizer is None:
+        raise GateError(
+            f"{origin.name} is not published: {current.id}, which it would replace, is a recogniser of another kind; "
+            "--force publishes it all the same"
+        )
+    units = Units.read(current.path(current.manifest.tokenizer))
+    before = held_out_edits(objective, Session(current.path(files["model"])), units)
+    if after.errors > before.errors:
+        raise GateError(
+            f"{origin.name} is not published: it makes {after.errors} errors in {after.reference} held-out units, "
+            f"and {current.id}, which it would replace, {before.errors}; --force publishes it all the same"
+        )
+
+
+def _fill(staging: Staging, whole: _Export) -> Manifest:
+    folder, objective, origin = staging.folder, whole.objective, whole.origin
+    objective.units.write(folder / UNITS)
+    sound = golden_sound()
+    outputs = {f"output.{name}": Session(g.SerializeToString())(sound[None])[0] for name, g in whole.graphs.items()}
+    golden.write(folder / golden.FILE, {**golden.media_arrays([as_wav(sound)]), "input": sound, **outputs})
+    manifest = Manifest(
+        name=origin.name,
+        version=staging.version,
+        task="speech-recognition",
+        variants={name: _variant(staging, name, whole) for name in whole.graphs},
+        graphs={"model": _graph(len(objective.units.texts) + 1)},
+        preprocessing=AudioPreprocessing(sample_rate_hz=RATE_HZ, window_s=WINDOW_S),
+        tokenizer=file_ref(folder / UNITS),
+        golden=file_ref(folder / golden.FILE),
+        card=FileRef(file=card.FILE, sha256="0" * 64, bytes=0),
+        decoding={"language": objective.recipe.language, "stride_s": objective.network.stride_s},
+        provenance=origin.provenance(),
+        metrics=tuple(_metric(name, edits, whole) for name, edits in whole.edits.items() if name in whole.graphs),
+    )
+    text = card.ctc_card(manifest, objective.units, objective.recipe.limits)
+    (folder / card.FILE).write_text(text, encoding="utf-8")
+    return manifest.model_copy(update={"card": file_ref(folder / card.FILE)})
+
+
+def _variant(staging: Staging, name: str, whole: _Export) -> Variant:
+    path = staging.folder / f"model.{name}.onnx"
+    path.write_bytes(whole.graphs[name].SerializeToString(deterministic=True))
+    is_fp32 = name == "fp32"
+    return Variant(
+        precision="fp32" if is_fp32 else "int8",
+        opset=OPSET,
+        files={"model": file_ref(path)},
+        golden_tolerance=_GOLDEN_TOLERANCES[name],
+        parity=whole.parity if is_fp32 else None,
+        gate=None if is_fp32 else whole.gate,
+    )
+
+
+def _graph(tokens: int) -> Graph:
+    return Graph(
+        inputs=(Tensor(name=AUDIO, dtype="float32", shape=(1, "samples")),),
+        outputs=(Tensor(name=LOG_PROBABILITIES, dtype="float32", shape=(1, "frames", tokens)),),
+    )
+
+
+def _metric(variant: str, edits: Edits, whole: _Export) -> Metric:
+    return Metric(
+        metric=whole.objective.measure,
+        value=round(edits.rate, 4),
+        data=whole.gate.data,
+        count=whole.gate.count,
+        variant=variant,
+        note="held out from training, best path",
+    )
