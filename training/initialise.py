@@ -46,8 +46,12 @@ def initialise(network: nn.Module, start: Start, example: Tensor | None = None) 
 
 
 def weighted_layers(network: nn.Module) -> Iterator[Weighted]:
-    """Linear and convolutional layers in the order in which they were built."""
-    return (each for each in network.modules() if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d))
+    """Linear and convolutional layers that are trained, in the order in which they were built."""
+    return (
+        each
+        for each in network.modules()
+        if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d) and each.weight.requires_grad
+    )
 
 
 @torch.no_grad()

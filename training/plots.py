@@ -6,14 +6,12 @@ import io
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
-from numpy.typing import NDArray
-
-mpl.use("Agg")
+from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import PercentFormatter
+from numpy.typing import NDArray
 
 from training.calibration import Bin
 
@@ -81,7 +79,7 @@ def gradients(looks: Sequence[Mapping[str, Any]]) -> Png:
 
     def draw(axis: Axes) -> None:
         names = list(looks[0]["layers"])
-        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, len(names)))
+        colours = colormaps["viridis"](np.linspace(0, 0.9, len(names)))
         for name, colour in zip(names, colours, strict=True):
             axis.plot(
                 [look["step"] for look in looks],
@@ -103,7 +101,7 @@ def dead_units(looks: Sequence[Mapping[str, Any]]) -> Png:
 
     def draw(axis: Axes) -> None:
         names = list(looks[0]["dead"])
-        colours = mpl.colormaps["viridis"](np.linspace(0, 0.9, max(1, len(names))))
+        colours = colormaps["viridis"](np.linspace(0, 0.9, max(1, len(names))))
         for name, colour in zip(names, colours, strict=True):
             shares = [look["dead"].get(name, 0.0) for look in looks]
             axis.plot([look["step"] for look in looks], shares, color=colour, linewidth=1)
@@ -174,7 +172,7 @@ def lines(
     """Named curves over one axis."""
 
     def draw(axis: Axes) -> None:
-        colours = mpl.colormaps["tab10"](np.arange(len(series)) % 10)
+        colours = colormaps["tab10"](np.arange(len(series)) % 10)
         for (name, points), colour in zip(series.items(), colours, strict=True):
             axis.plot(*zip(*points, strict=True), label=name, color=colour, linewidth=1.3, marker=".", markersize=4)
         axis.set_xlabel(x)

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
+from torch import nn
 
 from training.data.images import ImageData, digits, read_images
 from training.data.speech import read_recordings
 from training.errors import DataError, UsageError
 from training.initialise import initialise
 from training.networks.build import frozen, image_network, speech_network
+from training.networks.cnn import WhitenedStem
 from training.networks.ctc import HOP
+from training.networks.grey import GreyInput
 from training.objectives.objective import Objective
 from training.objectives.pictures import (
     Classification,
@@ -27,6 +31,7 @@ from training.recipe import Ctc, Recipe
 
 _PUBLISHED = Normalisation((127.0,) * 3, (128.0,) * 3)  # of EfficientNet-Lite's weights
 _LSUV_BATCH = 256
+_WHITENED = 2_000  # pictures that a whitened stem is worked out from
 
 
 @dataclass(frozen=True)
@@ -76,6 +81,7 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
     normalise = _PUBLISHED if is_published else measured(parts.train)
     kind: type[PictureObjective] = Reconstruction if recipe.task == "reconstruction" else Classification
     objective = kind(recipe, parts, network, normalise, tuple(frozen(network, recipe.network)))
+    _whiten(network, objective)
     examples = [objective.example((0, index)) for index in range(min(_LSUV_BATCH, len(parts.train)))]
     initialise(network, recipe.start, objective.inputs(objective.collate(examples)[0]))
     about = (
@@ -83,6 +89,15 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
         f"steer by, {len(parts.test)} to judge by"
     )
     return Prepared(objective, found.fingerprint, found.notes, about, found.classes)
+
+
+def _whiten(network: nn.Module, objective: PictureObjective) -> None:
+    stems = [each for each in network.modules() if isinstance(each, WhitenedStem)]
+    if stems:
+        pictures = objective.parts.train
+        rows = np.linspace(0, len(pictures) - 1, min(_WHITENED, len(pictures))).astype(np.int64).tolist()
+        images = objective.inputs(torch.from_numpy(np.stack([pictures.pixels(row) for row in rows])))
+        stems[0].fit(images.mean(1, keepdim=True) if isinstance(network, GreyInput) else images)
 
 
 def _pictures(recipe: Recipe, data: Path | None, cache: Path) -> ImageData:

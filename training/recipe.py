@@ -82,6 +82,8 @@ class Cnn(Section):
     """A convolutional network in stages; each halves the picture."""
 
     kind: Literal["cnn"]
+    stem: Literal["learned", "whitened"] = "learned"
+    """The first convolution: learnt with the others, or worked out from the pictures' own statistics and kept."""
     widths: tuple[Positive, ...] = (64, 128, 256)
     blocks: Positive = 1
     """Convolutions behind the one that widens, in each stage."""
@@ -89,6 +91,8 @@ class Cnn(Section):
     norm: NormName = "batch"
     dropout: Fraction = 0.0
     residual: bool = True
+    logit_scale: float = Field(default=1.0, gt=0)
+    """Factor on the outputs: a small one lets the other layers have a high rate."""
 
 
 class Lite(Section):

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 from torch import Tensor, nn
 
 from training.activations import activation
 from training.recipe import ActivationName, Cnn, NormName
 
 _STEM = 32
-_GROUP_CHANNELS = 16
+_PATCH = 2  # side of what a whitened stem looks at
+_EVEN = 5e-4  # added to the patches' variances, so that directions of almost none are not blown up
 
 
 class ConvLayer(nn.Module):
@@ -33,6 +35,36 @@ class ConvLayer(nn.Module):
         """One layer further; pooling comes first, since what follows it then costs a quarter."""
         x = self.conv(x)
         y: Tensor = self.activation(self.norm(self.pool(x) if self.is_pooled else x))
+        return y
+
+
+class WhitenedStem(nn.Module):
+    """A first convolution whose filters are the principal directions of small patches, scaled to unit variance.
+
+    Each direction comes with both signs, so nothing is lost behind a ReLU. The filters are worked out from pictures
+    before training and stay; only the biases learn. Source: K. Jordan, "94% on CIFAR-10 in 3.29 seconds" (2024).
+    """
+
+    def __init__(self, channels: int, name: ActivationName) -> None:
+        super().__init__()
+        self.outputs = 2 * channels * _PATCH**2
+        self.conv = nn.Conv2d(channels, self.outputs, _PATCH)
+        self.conv.weight.requires_grad_(False)
+        self.activation = activation(name)
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Work the filters out from normalised pictures `[N, channels, H, W]`."""
+        patches = nn.functional.unfold(images, _PATCH).transpose(1, 2).flatten(0, 1).double()
+        patches = patches - patches.mean(0)
+        variances, directions = torch.linalg.eigh(patches.T @ patches / len(patches))
+        filters = (directions / (variances.clamp(min=0) + _EVEN).sqrt()).T.flip(0)
+        filters = filters.reshape(-1, *self.conv.weight.shape[1:]).to(self.conv.weight.dtype)
+        self.conv.weight.copy_(torch.cat([filters, -filters]))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, channels, H, W]` to `[N, outputs, H−1, W−1]`."""
+        y: Tensor = self.activation(self.conv(x))
         return y
 
 
@@ -61,16 +93,22 @@ class CnnNetwork(nn.Module):
 
     def __init__(self, section: Cnn, channels: int, outputs: int) -> None:
         super().__init__()
-        self.stem = ConvLayer(channels, _STEM, section.norm, section.activation, is_pooled=False)
-        widths = [_STEM, *section.widths]
+        self.stem: WhitenedStem | ConvLayer
+        if section.stem == "whitened":
+            self.stem = WhitenedStem(channels, section.activation)
+            widths = [self.stem.outputs, *section.widths]
+        else:
+            self.stem = ConvLayer(channels, _STEM, section.norm, section.activation, is_pooled=False)
+            widths = [_STEM, *section.widths]
         self.stages = nn.Sequential(*(Stage(before, after, section) for before, after in pairwise(widths)))
         self.dropout = nn.Dropout(section.dropout)
         self.classifier = nn.Linear(widths[-1], outputs)
+        self.logit_scale = section.logit_scale
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits `[N, outputs]`."""
         pooled = self.stages(self.stem(x)).amax((2, 3))
-        logits: Tensor = self.classifier(self.dropout(pooled))
+        logits: Tensor = self.logit_scale * self.classifier(self.dropout(pooled))
         return logits
 
 
