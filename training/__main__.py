@@ -14,7 +14,9 @@ from pathlib import Path
 
 from models.store import DEFAULT_ROOT, Store, StoreError
 from training import recipe as recipes
-from training.commands import export, train
+from training import study as studies
+from training import sweep as sweeps
+from training.commands import experiments, export, train
 from training.commands.evaluate import EVALUATIONS, Evaluation
 from training.commands.outcome import Outcome
 from training.commands.train import TrainRequest
@@ -59,6 +61,9 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     add("list", _list, "what can be exported, and what the store has")
     _export_options(add("export", _export, "publish models made from published weights"))
     _train_options(add("train", _train, "train a recipe, or go on with a run that stopped"))
+    _recipe_options(add("find-rate", _find_rate, "look for a recipe's learning rate, and plot it"))
+    _study_options(add("study", _study, "train variants of a recipe beside each other, and plot what came of them"))
+    _sweep_options(add("sweep", _sweep, "look for a recipe's best values, and plot what mattered"))
     _publish_options(add("publish", _publish, "publish a finished run as the next version of its model"))
     _evaluate_options(add("evaluate", _evaluate, "measure a published model on labelled data"))
     _quantize_options(add("quantize", _quantize, "measure a model's int8 anew and keep the record"))
@@ -104,15 +109,34 @@ def _export_options(parser: argparse.ArgumentParser) -> None:
 
 
 def _train_options(parser: argparse.ArgumentParser) -> None:
-    parser.set_defaults(data=None)  # PERCEPT_DATA is for measuring: nothing is trained on it by accident
+    _recipe_options(parser)
+    parser.add_argument("--publish", action="store_true", help="publish the model, unless it is worse than before")
+    parser.add_argument("--force", action="store_true", help="publish it all the same")
+
+
+def _recipe_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("recipe", metavar="RECIPE", help=f"{', '.join(recipes.names())}, or a .toml file")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe, as in optimise.epochs=3"
     )
-    parser.add_argument("--publish", action="store_true", help="publish the model, unless it is worse than before")
-    parser.add_argument("--force", action="store_true", help="publish it all the same")
+    _hardware_options(parser)
+
+
+def _hardware_options(parser: argparse.ArgumentParser) -> None:
+    parser.set_defaults(data=None)  # PERCEPT_DATA is for measuring: nothing is trained on it by accident
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU where there is one")
     parser.add_argument("--workers", type=int, default=0, help="processes that prepare examples (default 0: none)")
+
+
+def _study_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", metavar="STUDY", help=f"{', '.join(studies.names())}, or a .toml file")
+    _hardware_options(parser)
+
+
+def _sweep_options(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("sweep", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, or a .toml file")
+    parser.add_argument("--trials", type=int, metavar="N", help="default: as many as the sweep says")
+    _hardware_options(parser)
 
 
 def _publish_options(parser: argparse.ArgumentParser) -> None:
@@ -163,17 +187,33 @@ def _export(options: argparse.Namespace) -> Outcome:
     return export.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
 
 
+def _around(options: argparse.Namespace) -> Surroundings:
+    return Surroundings(
+        runs=options.runs,
+        cache=options.cache,
+        data=options.data,
+        device=getattr(options, "device", None),
+        workers=getattr(options, "workers", 0),
+        say=lambda words: print(words, file=sys.stderr, flush=True),
+    )
+
+
+def _find_rate(options: argparse.Namespace) -> Outcome:
+    return experiments.find_rate(options.recipe, options.set, _around(options))
+
+
+def _study(options: argparse.Namespace) -> Outcome:
+    return experiments.study(options.study, _around(options))
+
+
+def _sweep(options: argparse.Namespace) -> Outcome:
+    return experiments.sweep(options.sweep, _around(options), options.trials)
+
+
 def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainRequest:
     return TrainRequest(
         recipe=recipe,
-        around=Surroundings(
-            runs=options.runs,
-            cache=options.cache,
-            data=options.data,
-            device=getattr(options, "device", None),
-            workers=getattr(options, "workers", 0),
-            say=lambda words: print(words, file=sys.stderr),
-        ),
+        around=_around(options),
         store=Store(options.artifacts),
         overrides=getattr(options, "set", ()),
         is_published=getattr(options, "publish", False),

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -34,6 +35,7 @@ from training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"
 _CHECKPOINT_EVERY_S = 60.0
+_LINE_EVERY_S = 5.0
 _MOST_POINTS = 600  # of the loss curve
 _STEP, _SAMPLE = 1, 2  # streams of random numbers
 _SCHEMA = 1
@@ -113,7 +115,7 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(enabled=self._precision() is torch.float16)
         self.watch, self.health = Watch(self.network), Judge()
         self._best: dict[str, Any] | None = None
-        self._saved_at = time.monotonic()
+        self._saved_at = self._said_at = time.monotonic()
         forward: nn.Module = self.network
         if section.compile:
             forward = torch.compile(forward)  # type: ignore[assignment]  # a module in all but its type
@@ -268,6 +270,7 @@ class Trainer:
         if self.objective.has_validation:
             self._validate(row)
         progress.epochs.append(row)
+        self._say_epoch(row)
         progress.epoch += 1
         progress.step_in_epoch, progress.loss_sum, progress.right, progress.count = 0, 0.0, 0.0, 0
         patience = self.recipe.stop.patience
@@ -287,6 +290,18 @@ class Trainer:
         if judgement.score > self.progress.best_score:
             self.progress.best_score, self.progress.best_epoch = judgement.score, self.progress.epoch
             self._best = {name: each.detach().clone() for name, each in self.judged().state_dict().items()}
+
+    def _say_epoch(self, row: dict[str, Any]) -> None:
+        """A line for logs where no bar can be drawn, not more often than people read."""
+        if not (self.world.is_first and self.runtime.is_shown) or sys.stderr.isatty():
+            return
+        epochs, now = self.recipe.optimise.epochs, time.monotonic()
+        if now - self._said_at < _LINE_EVERY_S and row["epoch"] not in {1, epochs}:
+            return
+        self._said_at = now
+        shown = {name.replace("_", " "): f"{value:.4g}" for name, value in row.items() if name != "epoch"}
+        words = ", ".join(f"{name} {value}" for name, value in shown.items())
+        print(f"epoch {row['epoch']}/{epochs}: {words}", file=sys.stderr, flush=True)
 
     def _bar(self) -> Any:
         progress, section = self.progress, self.recipe.optimise

@@ -213,3 +213,83 @@ def bars(values: Mapping[str, float], x: str) -> Png:
         axis.margins(x=0.15)
 
     return _png(draw, _WIDTH, 0.9 + 0.32 * len(values))
+
+
+def rate_search(rates: Sequence[float], losses_: Sequence[float], suggested: float) -> Png:
+    """Loss against a learning rate that rises, and the one to take."""
+
+    def draw(axis: Axes) -> None:
+        axis.plot(rates, losses_, color=_BLUE)
+        axis.axvline(suggested, color=_ORANGE, linestyle="--", label=f"steepest fall: {suggested:g}")
+        axis.set_xscale("log")
+        axis.set_xlabel("learning rate")
+        axis.set_ylabel("loss, smoothed")
+        axis.legend(frameon=False)
+
+    return _png(draw)
+
+
+def scatter(
+    series: Mapping[str, Sequence[tuple[float, float]]],
+    x: str,
+    y: str,
+    *,
+    is_log: bool = False,
+    is_share: bool = True,
+) -> Png:
+    """Points by name."""
+
+    def draw(axis: Axes) -> None:
+        for name, points in series.items():
+            across, up = zip(*points, strict=True)
+            axis.scatter(across, up, s=22, alpha=0.75, label=name)
+        if is_log:
+            axis.set_xscale("log")
+        if is_share:
+            axis.yaxis.set_major_formatter(PercentFormatter(1, decimals=None))
+        axis.set_xlabel(x)
+        axis.set_ylabel(y)
+        if len(series) > 1:
+            axis.legend(frameon=False, fontsize=8, ncols=2)
+
+    return _png(draw)
+
+
+def growth(
+    series: Mapping[str, Sequence[tuple[float, float, float]]], x: str, y: str, ticks: Sequence[str] | None
+) -> Png:
+    """Fractions with their spread over something that goes up; numbers on a logarithmic axis, else named ticks."""
+
+    def draw(axis: Axes) -> None:
+        for name, points in series.items():
+            places, values, spreads = zip(*points, strict=True)
+            axis.errorbar(places, values, spreads, label=name, marker="o", markersize=4, capsize=3, linewidth=1.3)
+        if ticks is None:
+            every = sorted({place for points in series.values() for place, *_ in points})
+            axis.set_xscale("log")
+            axis.set_xticks(every, [f"{place:g}" for place in every])
+            axis.minorticks_off()
+        else:
+            axis.set_xticks(range(len(ticks)), ticks)
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.set_xlabel(x)
+        axis.set_ylabel(y)
+        axis.legend(frameon=False, fontsize=8)
+
+    return _png(draw, _WIDTH, 4.0)
+
+
+def strips(values: Mapping[str, Sequence[float]], x: str) -> Png:
+    """Fractions by name, a row of points each and a line at the median; first on top."""
+
+    def draw(axis: Axes) -> None:
+        names = list(values)[::-1]
+        for row, name in enumerate(names):
+            if values[name]:
+                axis.scatter(values[name], [row] * len(values[name]), s=22, alpha=0.6, color=_BLUE)
+                axis.scatter([float(np.median(values[name]))], [row], marker="|", s=300, color=_ORANGE)
+        axis.set_yticks(range(len(names)), names)
+        axis.xaxis.set_major_formatter(PercentFormatter(1.0, decimals=None))
+        axis.set_xlabel(x)
+
+    return _png(draw, _WIDTH, 1.1 + 0.34 * len(values))

@@ -71,6 +71,8 @@ class Mlp(Section):
     kind: Literal["mlp"]
     hidden: tuple[Positive, ...] = (64,)
     """Width of each hidden layer."""
+    repeat: Positive = 1
+    """The hidden layers come so many times, one behind the other: `hidden = [64]` and `repeat = 20` are twenty."""
     activation: ActivationName = "relu"
     norm: NormName = "none"
     dropout: Fraction = 0.0
@@ -294,6 +296,17 @@ class Recipe(Section):
             content[section] = {**content.get(section, {}), **values}
         return parse(self.name, content)
 
+    def having(self, values: Mapping[str, Any]) -> Recipe:
+        """The recipe with some values replaced, named as on the command line: `having({"optimise.rate": 0.1})`.
+
+        Raises:
+            RecipeError: a key or a value is wrong.
+        """
+        content = self.model_dump(mode="json", exclude_unset=True)
+        for key, value in values.items():
+            _put(content, key, value)
+        return parse(self.name, content)
+
     @property
     def train_px(self) -> int:
         """Side of the pictures that the network is trained on."""
@@ -356,14 +369,18 @@ def parse(name: str, content: Mapping[str, Any]) -> Recipe:
 
 def _override(content: dict[str, Any], text: str) -> None:
     key, equals, value = text.partition("=")
-    parts = key.strip().split(".")
-    if not equals or not all(parts):
+    if not equals or not all(key.strip().split(".")):
         raise RecipeError(f"--set {text} is not of the form section.key=value, as in optimise.epochs=3")
-    for part in parts[:-1]:
+    _put(content, key.strip(), _toml_value(value.strip()))
+
+
+def _put(content: dict[str, Any], key: str, value: Any) -> None:
+    *sections, last = key.split(".")
+    for part in sections:
         content = content.setdefault(part, {})
         if not isinstance(content, dict):
-            raise RecipeError(f"--set {text}: {part} is no section")
-    content[parts[-1]] = _toml_value(value.strip())
+            raise RecipeError(f"{key}: {part} is no section")
+    content[last] = value
 
 
 def _toml_value(text: str) -> Any:

@@ -6,8 +6,8 @@ Commands, studies and sweeps all come through here. Under `torchrun` every proce
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -29,6 +29,8 @@ from training.run import DATA, HISTORY, REPORT, RESULT, Run, find_finished, open
 from training.run_report import run_sections
 
 Say = Callable[[str], None]
+_SMALL = 200_000  # weights
+_CONVOLVED = (nn.Conv1d, nn.Conv2d)
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,8 @@ class Surroundings:
     device: str | None = None
     workers: int = 0
     is_shown: bool = True
+    is_reported: bool = True
+    """Whether each run gets its page; studies and sweeps have one for all."""
     say: Say = print
     """Told what a person wants to know while it goes on."""
 
@@ -101,9 +105,10 @@ class _Session:
         """Loop, judge, and write what was found, the result last."""
         objective, device = self.prepared.objective, self.world.device
         runtime = Runtime(self.world, self.run.folder, self.around.workers, self.around.is_shown)
-        trainer = Trainer(self.recipe, objective, runtime)
         prepared_s = time.monotonic() - began_at
-        kept = trainer.run()
+        with _threads(objective.network, device):
+            trainer = Trainer(self.recipe, objective, runtime)
+            kept = trainer.run()
         trained_at = time.monotonic()
         test = objective.judge(kept, "test", device)
         held = objective.judge(kept, "validation", device) if objective.has_validation else None
@@ -119,8 +124,24 @@ class _Session:
         data = _data(self.prepared, self.around)
         self.run.write(DATA, data)
         self.run.write(HISTORY, {**vars(progress), "fingerprint": self.recipe.fingerprint})
+        if not self.around.is_reported:
+            return
         title, lead = f"{self.recipe.name}: {_first_figure(test)}", f"{self.recipe.about} Run {self.run.id}."
         write(self.run.folder / REPORT, title, lead, run_sections(self.recipe, data, progress, test, held))
+
+
+@contextmanager
+def _threads(network: nn.Module, device: torch.device) -> Iterator[None]:
+    """One thread for a small network on the CPU: handing its layers to several takes longer than computing them."""
+    before = torch.get_num_threads()
+    weights = sum(each.numel() for each in network.parameters())
+    is_convolved = any(isinstance(each, _CONVOLVED) for each in network.modules())
+    if device.type == "cpu" and weights < _SMALL and not is_convolved:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _first_figure(test: Judgement) -> str:

@@ -21,6 +21,7 @@ Audio = NDArray[np.float32]
 _LEAST_NOISE_DB = 40.0
 _SHORTEST_ECHO_S, _LONGEST_ECHO_S = 0.08, 0.4
 _LONGEST_EDGE_S, _LONGEST_PAUSE_S = 0.6, 0.5
+_PAUSED = 0.6
 _WORDLESS_S = (0.3, 3.0)
 _QUIETEST, _LOUDEST = 0.05, 1.0
 _MASKS = 2
@@ -85,8 +86,9 @@ def noisy(audio: Audio, loudest_db: float, rng: np.random.Generator) -> Audio:
 
 
 def pause(longest_s: float, rng: np.random.Generator) -> Audio:
-    """Silence."""
-    return np.zeros(int(rng.uniform(0, longest_s) * RATE_HZ), np.float32)
+    """Silence, or none: words often begin and end with the recording."""
+    length_s = float(rng.uniform(0, longest_s)) if rng.random() < _PAUSED else 0.0
+    return np.zeros(int(length_s * RATE_HZ), np.float32)
 
 
 def joined(pieces: list[Audio], rng: np.random.Generator) -> Audio:

@@ -7,6 +7,7 @@ Source of the loss's idea: Graves et al., "Connectionist temporal classification
 
 from __future__ import annotations
 
+import math
 from itertools import pairwise
 
 import librosa
@@ -23,11 +24,13 @@ from training.recipe import Ctc
 HOP = 160  # samples: 10 ms
 _FLOOR = 1e-6
 _SCALE = 4.0  # brings log-mel differences to about −1…1
+_RANGE = 2.5  # of these features: 43 dB
+_FAINT = -1.0  # what is never louder than this is not made louder
 _POSITION_KERNEL = 31  # frames that a place is felt by, for attention
 
 
 class SpeechFeatures(nn.Module):
-    """float32 `[N, samples]` at 16 kHz to log-mel `[N, mels, frames]`, its mean over time taken off each band."""
+    """float32 `[N, samples]` at 16 kHz to log-mel `[N, mels, frames]`."""
 
     def __init__(self, mels: int) -> None:
         super().__init__()
@@ -154,7 +157,7 @@ class CtcNetwork(nn.Module):
 
         Without lengths all frames are sound.
         """
-        x = centred(features, lengths)
+        x = levelled(features, lengths)
         for conv in self.convs:
             if lengths is not None:
                 lengths = (lengths + 1) // 2
@@ -169,10 +172,13 @@ def frame_mask(lengths: Tensor, frames: int) -> Tensor:
     return torch.arange(frames, device=lengths.device)[None] < lengths[:, None]
 
 
-def centred(features: Tensor, lengths: Tensor | None) -> Tensor:
-    """Each band less its mean over time, and padding zero: loudness and microphones count less."""
-    if lengths is None:
-        return features - features.mean(-1, keepdim=True)
-    mask = frame_mask(lengths, features.shape[-1])[:, None].to(features.dtype)
-    means = (features * mask).sum(-1, keepdim=True) / lengths.clamp(min=1)[:, None, None]
-    return (features - means) * mask
+def levelled(features: Tensor, lengths: Tensor | None) -> Tensor:
+    """Each recording by its own loudest place: that is 2.5, and 0 is where nothing is heard, or padding.
+
+    So neither loudness counts nor how much silence is around the words, as it would if a mean were taken off.
+    """
+    if lengths is not None:
+        heard = frame_mask(lengths, features.shape[-1])[:, None]
+        features = torch.where(heard, features, math.log(_FLOOR) / _SCALE)
+    loudest = features.amax((1, 2), keepdim=True).clamp(min=_FAINT)
+    return (features - loudest + _RANGE).clamp(min=0)

@@ -37,7 +37,7 @@ class MlpNetwork(nn.Module):
     def __init__(self, section: Mlp, inputs: int, outputs: int) -> None:
         """`inputs` is channels × H × W."""
         super().__init__()
-        widths = [inputs, *section.hidden]
+        widths = [inputs, *section.hidden * section.repeat]
         self.hidden = nn.Sequential(*(Layer(before, after, section) for before, after in pairwise(widths)))
         self.classifier = nn.Linear(widths[-1], outputs)
 
