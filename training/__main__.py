@@ -143,6 +143,9 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(data=None)
     parser.add_argument("run", metavar="RUN", help="a run's id or folder, or a recipe for its newest finished run")
     parser.add_argument("--force", action="store_true", help="publish it though it is worse than the version before")
+    parser.add_argument(
+        "--keep", action="store_true", help="keep its weights in models/deltas, so that `export` gives it anywhere"
+    )
 
 
 def _evaluate_options(parser: argparse.ArgumentParser) -> None:
@@ -218,6 +221,7 @@ def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainReques
         overrides=getattr(options, "set", ()),
         is_published=getattr(options, "publish", False),
         is_forced=options.force,
+        is_kept=getattr(options, "keep", False),
     )
 
 

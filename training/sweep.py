@@ -136,20 +136,29 @@ def conduct(sweep: Sweep, around: Surroundings, folder: Path, trials: int | None
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(journal, lock_obj=JournalFileOpenLock(journal))),
         study_name=sweep.name,
-        sampler=optuna.samplers.TPESampler(seed=sweep.seed, multivariate=True, warn_independent_sampling=False),
+        sampler=optuna.samplers.TPESampler(seed=sweep.seed),
         direction="maximize",
         load_if_exists=True,
     )
     _take_up(study)
-    base = recipes.load(sweep.recipe).having(sweep.common)
+    start = base(sweep)
     quiet = replace(around, is_shown=False, is_reported=False, say=lambda _: None)
     space = {key: each.distribution() for key, each in sweep.space.items()}
     wanted = trials or sweep.trials
     while (made := len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))) < wanted:
         trial = study.ask(space)
-        _make(study, trial, base, quiet)
+        _make(study, trial, start, quiet)
         around.say(f"{made + 1}/{wanted} {_line(_trial(study.trials[trial.number]))}")
-    return _found(study, base, around)
+    return _found(study, start, around)
+
+
+def base(sweep: Sweep) -> Recipe:
+    """The recipe with what all trials share.
+
+    Raises:
+        RecipeError: a value does not fit the recipe.
+    """
+    return recipes.load(sweep.recipe).having(sweep.common)
 
 
 def _take_up(study: optuna.Study) -> None:
@@ -159,8 +168,8 @@ def _take_up(study: optuna.Study) -> None:
         study.tell(trial.number, state=TrialState.FAIL)
 
 
-def _make(study: optuna.Study, trial: optuna.Trial, base: Recipe, around: Surroundings) -> None:
-    recipe = base.having(_values(trial.params))
+def _make(study: optuna.Study, trial: optuna.Trial, start: Recipe, around: Surroundings) -> None:
+    recipe = start.having(_values(trial.params))
     data = prepare(recipe, around.data, around.cache).fingerprint
     try:
         run = find_finished(around.runs, recipe, data) or train(recipe, around)
@@ -200,12 +209,12 @@ def _line(trial: Trial) -> str:
     return f"{figure} in {trial.seconds:.0f} s: {values}"
 
 
-def _found(study: optuna.Study, base: Recipe, around: Surroundings) -> Found:
+def _found(study: optuna.Study, start: Recipe, around: Surroundings) -> Found:
     if not study.get_trials(states=(TrialState.COMPLETE,)):
         raise DivergedError(f"no trial of {study.study_name} came to anything: lower the rates of its space")
     made = study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED))
     best = study.best_trial
-    recipe = base.having(_values(best.params))
+    recipe = start.having(_values(best.params))
     run = find_finished(around.runs, recipe, prepare(recipe, around.data, around.cache).fingerprint)
     test = {} if run is None else {k: v for k, v in run.read(RESULT).items() if k.startswith("test_")}
     return Found(

@@ -27,6 +27,7 @@ class TrainRequest:
     overrides: Sequence[str] = ()
     is_published: bool = False
     is_forced: bool = False
+    is_kept: bool = False
 
 
 def train(asked: TrainRequest) -> Outcome:
@@ -41,7 +42,7 @@ def train(asked: TrainRequest) -> Outcome:
     if not asked.is_published:
         return outcome
     around = asked.around
-    published = publish(Publication(run, asked.store, around.cache, around.data, asked.is_forced))
+    published = publish(Publication(run, asked.store, around.cache, around.data, asked.is_forced, asked.is_kept))
     return Outcome((*outcome.lines, *published.lines), {**published.fields, **outcome.fields})
 
 
@@ -59,7 +60,7 @@ def publish(asked: Publication) -> Outcome:
 def publication(reference: str, asked: TrainRequest) -> Publication:
     """Of a run that a person names."""
     run = find_run(asked.around.runs, reference)
-    return Publication(run, asked.store, asked.around.cache, asked.around.data, asked.is_forced)
+    return Publication(run, asked.store, asked.around.cache, asked.around.data, asked.is_forced, asked.is_kept)
 
 
 def _run_outcome(run: Run) -> Outcome:

@@ -62,8 +62,16 @@ def export(model: ImageModel, request: ExportRequest) -> Artifact:
     return publish(model, request.store, known, find_photos(request.data))
 
 
-def publish(model: ImageModel, store: Store, known: Record | None, photos: LabelledPictures | None) -> Artifact:
+def publish(
+    model: ImageModel,
+    store: Store,
+    known: Record | None,
+    photos: LabelledPictures | None,
+    records: Path | None = None,
+) -> Artifact:
     """Publish the next version by what is known of the weights, or what is measured now on `photos`.
+
+    What was measured is kept in the folder `records`, where one is given.
 
     Raises:
         ParityError: the graph does not compute what PyTorch computes; nothing is published.
@@ -72,6 +80,8 @@ def publish(model: ImageModel, store: Store, known: Record | None, photos: Label
     """
     fp32, checked = _checked_graph(model, known, photos)
     measured = known if photos is None else survey(model, fp32, photos, known)
+    if records is not None and measured is not None:
+        record.save(records, measured)
     graphs = {"fp32": fp32}
     if measured is not None and measured.int8 is not None and measured.int8.gate.is_passed:
         graphs["int8"] = to_int8(fp32, measured.int8.ranges)

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from models.store import Artifact
 from training.errors import UsageError
-from training.export import silero, whisper
+from training.export import kept, silero, whisper
 from training.export.efficientnet_lite import LITE0, LITE2
 from training.export.request import ExportRequest
 
@@ -31,6 +31,7 @@ EXPORTERS: dict[str, Exporter] = {
     LITE0.name: Exporter(LITE0.export, LITE0.quantize),
     LITE2.name: Exporter(LITE2.export, LITE2.quantize),
     silero.NAME: Exporter(silero.export),
+    **{name: Exporter(kept.exporter_of(path)) for name, path in kept.cards().items()},
     **{size.name: Exporter(size.export, size.quantize, is_pinned=size.weights is not None) for size in whisper.SIZES},
 }
 

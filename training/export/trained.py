@@ -11,13 +11,15 @@ from pathlib import Path
 
 from models.store import Artifact, Store
 from training.errors import UsageError
-from training.export import trained_pictures, trained_speech
+from training.export import kept, trained_pictures, trained_speech
 from training.export.origin import Origin
+from training.export.request import ExportRequest
+from training.networks.grey import GreyInput
 from training.objectives.pictures import Classification
 from training.objectives.speech import SpeechObjective
 from training.preparation import Prepared, prepare
 from training.recipe import Recipe
-from training.run import DATA, Run
+from training.run import DATA, RESULT, Run
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,8 @@ class Publication:
     data: Path | None = None
     """Where the run's data lie now; None takes the place they were trained from."""
     is_forced: bool = False
+    is_kept: bool = False
+    """Whether the weights are kept beside the source, for `export` where the data are not at hand."""
 
 
 def publish(asked: Publication) -> Artifact:
@@ -40,14 +44,35 @@ def publish(asked: Publication) -> Artifact:
         UsageError: a network that only restores pictures, or other data than those of the run.
     """
     recipe = asked.run.recipe()
-    objective = _prepared(asked, recipe).objective
+    prepared = _prepared(asked, recipe)
+    objective = prepared.objective
+    if not isinstance(objective, Classification | SpeechObjective):
+        raise UsageError(f"{asked.run.id} restores pictures and recognises nothing: there is nothing to serve")
     asked.run.load_weights(objective.network)
     origin = Origin.of_run(asked.run, recipe)
-    if isinstance(objective, Classification):
-        return trained_pictures.publish(objective, origin, asked.store, is_forced=asked.is_forced)
+    if asked.is_kept:
+        about = _described(asked.run, prepared, objective, origin)
+        origin = kept.keep(objective.network, recipe, about, asked.cache).origin()
+    request = ExportRequest(asked.store, asked.cache)
     if isinstance(objective, SpeechObjective):
-        return trained_speech.publish(objective, origin, asked.store, asked.cache, is_forced=asked.is_forced)
-    raise UsageError(f"{asked.run.id} restores pictures and recognises nothing: there is nothing to serve")
+        return trained_speech.publish(objective, origin, request, is_forced=asked.is_forced, is_kept=asked.is_kept)
+    records = request.records if asked.is_kept else None
+    return trained_pictures.publish(objective, origin, asked.store, is_forced=asked.is_forced, records=records)
+
+
+def _described(
+    run: Run, prepared: Prepared, objective: Classification | SpeechObjective, origin: Origin
+) -> kept.Described:
+    result = run.read(RESULT)
+    return kept.Described(
+        source=origin.source,
+        data=prepared.about,
+        classes=prepared.classes,
+        figures={name: float(value) for name, value in result.items() if name.startswith("test_")},
+        joiner=objective.units.joiner if isinstance(objective, SpeechObjective) else "",
+        is_grey=isinstance(objective.network, GreyInput),
+        normalise=objective.normalise if isinstance(objective, Classification) else None,
+    )
 
 
 def _prepared(asked: Publication, recipe: Recipe) -> Prepared:

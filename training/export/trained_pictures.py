@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import nn
 
 from models.manifest import Calibration, ImagePreprocessing
 from models.postprocess import Labels
@@ -23,24 +26,30 @@ from training.export.dead_leaves import dead_leaves
 from training.export.image_model import ImageModel, RangePictures
 from training.export.origin import Origin
 from training.export.record import Record
-from training.objectives.pictures import Classification, Scored
+from training.objectives.pictures import Classification, Normalisation, Scored, served
+from training.recipe import Recipe
 
 _RANGE_PICTURES, _RANGE_BATCH = 256, 32
 _FP32 = "fp32"
 
 
-def publish(objective: Classification, origin: Origin, store: Store, *, is_forced: bool) -> Artifact:
-    """Publish the objective's network.
+def publish(
+    objective: Classification, origin: Origin, store: Store, *, is_forced: bool, records: Path | None = None
+) -> Artifact:
+    """Publish the objective's network; what is measured of it is kept in `records`, where that is given.
 
     Raises:
         GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
     """
     held_out = HeldOut(f"test part of {origin.name}", objective.parts.test)
     calibration = calibrated(objective)
-    model = _image_model(objective, origin)
+    model = replace(
+        described_model(objective.network, objective.normalise, objective.parts.classes, objective.recipe, origin),
+        range_pictures=_ranges(objective.parts.train, objective.served),
+    )
     if not is_forced:
         _compare(store, model, held_out, calibration)
-    return image.publish(model, store, _record(model, calibration), held_out)
+    return image.publish(model, store, _record(model, calibration), held_out, records)
 
 
 def calibrated(objective: Classification) -> Calibration | None:
@@ -81,18 +90,20 @@ def _strange_logits(objective: Classification) -> NDArray[np.float32]:
     return logits
 
 
-def _image_model(objective: Classification, origin: Origin) -> ImageModel:
+def described_model(
+    network: nn.Module, normalise: Normalisation, classes: tuple[str, ...], recipe: Recipe, origin: Origin
+) -> ImageModel:
+    """A network that was trained by a recipe, as exporters take it."""
     return ImageModel(
         name=origin.name,
-        network=objective.network.eval(),
-        mean=objective.normalise.mean,
-        std=objective.normalise.std,
-        preprocessing=objective.served,
-        labels=everyday_labels(objective.parts.classes),
+        network=network.eval(),
+        mean=normalise.mean,
+        std=normalise.std,
+        preprocessing=served(recipe),
+        labels=everyday_labels(classes),
         provenance=origin.provenance(),
-        limits=objective.recipe.limits or "Knows the classes it was trained on and no others.",
+        limits=recipe.limits or "Knows the classes it was trained on and no others.",
         data_note="held out from training",
-        range_pictures=_ranges(objective.parts.train, objective.served),
     )
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 import numpy as np
 import onnx
@@ -15,16 +15,19 @@ from models.manifest import AudioPreprocessing, FileRef, Gate, Graph, Manifest, 
 from models.store import Artifact, Staging, Store, file_ref
 from training.error_rate import Edits, count_edits, total
 from training.errors import GateError, ParityError
-from training.export import card, golden, silero
+from training.export import card, golden, record, silero
 from training.export.ctc_graph import AUDIO, LOG_PROBABILITIES, CtcGraph, to_onnx
 from training.export.graph import OPSET
 from training.export.origin import Origin
+from training.export.record import Int8Record, Record
 from training.export.request import ExportRequest
 from training.export.runtime import Session
 from training.export.speech import as_wav, golden_sound, noise_sound
 from training.export.speech_int8 import encoder_to_int8
+from training.networks.ctc import CtcNetwork
 from training.networks.log_mel import RATE_HZ, WINDOW_S
 from training.objectives.speech import MIN_SAMPLES, SpeechObjective, tokens_of
+from training.recipe import Recipe
 
 UNITS = "units.json"
 _TOLERANCE = 1e-3
@@ -35,39 +38,83 @@ Graphs = dict[str, onnx.ModelProto]
 
 
 @dataclass(frozen=True)
+class Recogniser:
+    """A trained CTC network and what its artifact says of it."""
+
+    network: CtcNetwork
+    units: Units
+    recipe: Recipe
+    origin: Origin
+
+
+@dataclass(frozen=True)
 class _Export:
     """One export on its way."""
 
-    objective: SpeechObjective
-    origin: Origin
+    said: Recogniser
     graphs: Graphs
     parity: Parity
-    edits: dict[str, Edits]
-    """Of the held-out recordings, by variant."""
-    gate: Gate
+    gate: Gate | None
+    metrics: tuple[Metric, ...]
 
 
-def publish(objective: SpeechObjective, origin: Origin, store: Store, cache: Any, *, is_forced: bool) -> Artifact:
+def publish(
+    objective: SpeechObjective, origin: Origin, request: ExportRequest, *, is_forced: bool, is_kept: bool = False
+) -> Artifact:
     """Publish the objective's network, and the voice detector that serving needs where the store has none.
+
+    What is measured of it is kept among the request's records, where that is wanted.
 
     Raises:
         ParityError: the graph does not compute what PyTorch computes; nothing is published.
         GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
     """
-    fp32 = to_onnx(objective.network)
-    sounds = {"golden": golden_sound(), "random": noise_sound()[: 5 * RATE_HZ]}
-    checked = _checked(objective, Session(fp32.SerializeToString()), sounds)
+    said = Recogniser(objective.network, objective.units, objective.recipe, origin)
+    fp32 = to_onnx(said.network)
+    test = objective.parts.test
+    recordings = {f"recording {row}": test.audio(row) for row in range(min(_PARITY_RECORDINGS, len(test)))}
+    checked = _checked(said, Session(fp32.SerializeToString()), recordings)
     graphs = {"fp32": fp32, "int8": encoder_to_int8(fp32)}
     edits = {name: held_out_edits(objective, Session(graph.SerializeToString())) for name, graph in graphs.items()}
     gate = _judged(objective, origin, edits)
-    if not gate.is_passed:
-        del graphs["int8"]
     if not is_forced:
-        _compare(store, objective, origin, edits["fp32"])
-    if not store.versions(silero.NAME):
-        silero.export(ExportRequest(store, cache))
-    whole = _Export(objective, origin, graphs, checked, edits, gate)
-    return store.build(origin.name, lambda staging: _fill(staging, whole))
+        _compare(request.store, objective, origin, edits["fp32"])
+    metrics = tuple(_metric(name, each, objective, gate) for name, each in edits.items())
+    if is_kept:
+        record.save(request.records, _record(origin, gate, metrics))
+    return _publish(_Export(said, graphs, checked, gate, metrics), request)
+
+
+def export(said: Recogniser, known: Record | None, request: ExportRequest) -> Artifact:
+    """Publish a network that was trained before, by what was measured of it then.
+
+    Raises:
+        ParityError: the graph does not compute what PyTorch computes; nothing is published.
+    """
+    fp32 = to_onnx(said.network)
+    checked = _checked(said, Session(fp32.SerializeToString()), {})
+    gate = None if known is None or known.int8 is None else known.int8.gate
+    graphs = {"fp32": fp32} if gate is None else {"fp32": fp32, "int8": encoder_to_int8(fp32)}
+    return _publish(_Export(said, graphs, checked, gate, () if known is None else known.metrics), request)
+
+
+def _publish(whole: _Export, request: ExportRequest) -> Artifact:
+    """int8 only where it passed its gate; the voice detector goes along."""
+    if whole.gate is not None and not whole.gate.is_passed:
+        whole = replace(whole, graphs={"fp32": whole.graphs["fp32"]})
+    if not request.store.versions(silero.NAME):
+        silero.export(ExportRequest(request.store, request.cache))
+    return request.store.build(whole.said.origin.name, lambda staging: _fill(staging, whole))
+
+
+def _record(origin: Origin, gate: Gate, metrics: tuple[Metric, ...]) -> Record:
+    return Record(
+        name=origin.name,
+        weights_sha256=origin.weights_sha256,
+        date=datetime.now(UTC).date(),
+        int8=Int8Record(gate=gate),
+        metrics=metrics,
+    )
 
 
 def held_out_edits(objective: SpeechObjective, graph: Session, units: Units | None = None) -> Edits:
@@ -85,18 +132,17 @@ def _sound(audio: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.pad(audio, (0, max(0, MIN_SAMPLES - len(audio))))[None]
 
 
-def _checked(objective: SpeechObjective, graph: Session, sounds: dict[str, NDArray[np.float32]]) -> Parity:
-    """Self-made sounds, and some of the held-out recordings."""
-    reference = CtcGraph(objective.network).eval()
-    test = objective.parts.test
-    rows = {f"recording {row}": test.audio(row) for row in range(min(_PARITY_RECORDINGS, len(test)))}
+def _checked(said: Recogniser, graph: Session, recordings: dict[str, NDArray[np.float32]]) -> Parity:
+    """Self-made sounds, and recordings where there are any."""
+    reference = CtcGraph(said.network).eval()
+    sounds = {"golden": golden_sound(), "random": noise_sound()[: 5 * RATE_HZ]}
     found: dict[str, float] = {}
-    for name, audio in {**sounds, **rows}.items():
+    for name, audio in {**sounds, **recordings}.items():
         with torch.inference_mode():
             wanted = reference(torch.from_numpy(_sound(audio))).numpy()
         got = graph(_sound(audio))
         difference = float(np.abs(got - wanted).max()) if got.shape == wanted.shape else float("inf")
-        kind = "recordings" if name in rows else name
+        kind = "recordings" if name in recordings else name
         found[kind] = max(found.get(kind, 0.0), difference)
         if not difference <= _TOLERANCE:
             raise ParityError(
@@ -140,8 +186,8 @@ def _compare(store: Store, objective: SpeechObjective, origin: Origin, after: Ed
 
 
 def _fill(staging: Staging, whole: _Export) -> Manifest:
-    folder, objective, origin = staging.folder, whole.objective, whole.origin
-    objective.units.write(folder / UNITS)
+    folder, said, origin = staging.folder, whole.said, whole.said.origin
+    said.units.write(folder / UNITS)
     sound = golden_sound()
     outputs = {f"output.{name}": Session(g.SerializeToString())(sound[None])[0] for name, g in whole.graphs.items()}
     golden.write(folder / golden.FILE, {**golden.media_arrays([as_wav(sound)]), "input": sound, **outputs})
@@ -150,16 +196,16 @@ def _fill(staging: Staging, whole: _Export) -> Manifest:
         version=staging.version,
         task="speech-recognition",
         variants={name: _variant(staging, name, whole) for name in whole.graphs},
-        graphs={"model": _graph(len(objective.units.texts) + 1)},
+        graphs={"model": _graph(len(said.units.texts) + 1)},
         preprocessing=AudioPreprocessing(sample_rate_hz=RATE_HZ, window_s=WINDOW_S),
         tokenizer=file_ref(folder / UNITS),
         golden=file_ref(folder / golden.FILE),
         card=FileRef(file=card.FILE, sha256="0" * 64, bytes=0),
-        decoding={"language": objective.recipe.language, "stride_s": objective.network.stride_s},
+        decoding={"language": said.recipe.language, "stride_s": said.network.stride_s},
         provenance=origin.provenance(),
-        metrics=tuple(_metric(name, edits, whole) for name, edits in whole.edits.items() if name in whole.graphs),
+        metrics=tuple(each for each in whole.metrics if each.variant in whole.graphs),
     )
-    text = card.ctc_card(manifest, objective.units, objective.recipe.limits)
+    text = card.ctc_card(manifest, said.units, said.recipe.limits)
     (folder / card.FILE).write_text(text, encoding="utf-8")
     return manifest.model_copy(update={"card": file_ref(folder / card.FILE)})
 
@@ -185,12 +231,12 @@ def _graph(tokens: int) -> Graph:
     )
 
 
-def _metric(variant: str, edits: Edits, whole: _Export) -> Metric:
+def _metric(variant: str, edits: Edits, objective: SpeechObjective, gate: Gate) -> Metric:
     return Metric(
-        metric=whole.objective.measure,
+        metric=objective.measure,
         value=round(edits.rate, 4),
-        data=whole.gate.data,
-        count=whole.gate.count,
+        data=gate.data,
+        count=gate.count,
         variant=variant,
         note="held out from training, best path",
     )

@@ -70,6 +70,11 @@ def measured(pictures: Pictures, most: int = 10_000) -> Normalisation:
     return Normalisation(tuple(mean.round(2).tolist()), tuple(np.maximum(std, 1.0).round(2).tolist()))
 
 
+def served(recipe: Recipe) -> ImagePreprocessing:
+    """The shorter side to what the recipe judges at, and the square in the middle."""
+    return ImagePreprocessing(resize_px=recipe.eval_px, crop_px=recipe.eval_px)
+
+
 @dataclass
 class PictureObjective(ABC):
     """Everything that both kinds of training on pictures share."""
@@ -103,7 +108,7 @@ class PictureObjective(ABC):
     @property
     def served(self) -> ImagePreprocessing:
         """How pictures reach the network in serving, and where it is judged."""
-        return ImagePreprocessing(resize_px=self.recipe.eval_px, crop_px=self.recipe.eval_px)
+        return served(self.recipe)
 
     def order(self, epoch: int) -> Sequence[int]:
         """Every training picture once, or classes equally often."""
