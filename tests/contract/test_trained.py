@@ -1,0 +1,92 @@
+"""From a recipe to answers over HTTP: the command trains and publishes, the service recognises what was held out."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+from tests.served import Served, served
+from training.__main__ import main
+from training.objectives.pictures import Classification
+from training.preparation import prepare
+from training.run import Run
+
+pytestmark = pytest.mark.xdist_group("trained")
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished run, published, and what its network says of the held-out digits."""
+
+    store: Path
+    outcome: dict[str, object]
+    pictures: NDArray[np.uint8]
+    class_ids: NDArray[np.int64]
+    predicted: NDArray[np.int64]
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    """`train digits --publish --json`, as the README has it."""
+    root = tmp_path_factory.mktemp("trained")
+    printed = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("sys.stdout", printed)
+        arguments = ["train", "digits", "--publish", "--json"]
+        status = main([*arguments, "--runs", str(root / "runs"), "--artifacts", str(root / "store")], {})
+    assert status == 0
+    outcome = json.loads(printed.getvalue().splitlines()[-1])
+    run = Run(root / "runs" / str(outcome["run"]))
+    objective = prepare(run.recipe(), None, root).objective
+    assert isinstance(objective, Classification)
+    run.load_weights(objective.network)
+    test = objective.parts.test
+    pictures = np.stack([test.pixels(row)[..., 0] for row in range(len(test))])
+    with torch.inference_mode():
+        pixels = torch.from_numpy(np.repeat(pictures[..., None], 3, -1))
+        predicted = objective.network(objective.normalise(pixels)).argmax(-1).numpy()
+    return Trained(root / "store", outcome, pictures, test.class_ids, predicted)
+
+
+@pytest.fixture(scope="module")
+def service(trained: Trained) -> Iterator[Served]:
+    with served(artifacts=str(trained.store), models="digits") as running:
+        yield running
+
+
+def test_the_digits_are_learnt(trained: Trained) -> None:
+    assert float(str(trained.outcome["test_accuracy"])) >= 0.97
+    assert float((trained.predicted == trained.class_ids).mean()) == pytest.approx(trained.outcome["test_accuracy"])
+
+
+def test_held_out_digits_are_classified_over_http_as_in_pytorch(trained: Trained, service: Served) -> None:
+    def ask(picture: NDArray[np.uint8]) -> int:
+        body = io.BytesIO()
+        Image.fromarray(picture, "L").save(body, "PNG")
+        answer = httpx.post(f"{service.url}/classify-image?top_k=1", files={"file": body.getvalue()}, timeout=60)
+        return int(answer.raise_for_status().json()["predictions"][0]["class_id"])
+
+    with ThreadPoolExecutor(4) as clients:
+        answered = np.array(list(clients.map(ask, trained.pictures)))
+    assert len(answered) > 300
+    # int8 may turn a picture or two on which the network itself is of two minds
+    assert (answered != trained.predicted).mean() <= 0.01
+    assert (answered == trained.class_ids).mean() >= 0.97
+
+
+def test_the_service_says_how_the_model_was_made(trained: Trained, service: Served) -> None:
+    model = httpx.get(f"{service.url}/models/digits").raise_for_status().json()
+    told = json.dumps(model)
+    assert str(trained.outcome["run"]) in told
+    assert "test part of digits" in told
