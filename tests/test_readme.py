@@ -98,14 +98,14 @@ def disagreement(expected: str, actual: str) -> str | None:
     return "; ".join(differences(wanted, found)) or None
 
 
-def run(block: Block, base_url: str) -> str:
-    """Run a script against the service; what it printed."""
+def run(block: Block, base_url: str, trained_apart: dict[str, str]) -> str:
+    """Run a script against the service; what it printed. What it trains lies apart from this checkout's own."""
     default = f"127.0.0.1:{Settings.model_fields['port'].default}"
     script = block.script
     for host in (default, default.replace("127.0.0.1", "localhost")):
         script = script.replace(f"http://{host}", base_url).replace(host, base_url.removeprefix("http://"))
     python = Path(sys.executable).parent  # `python` in a README means the environment's
-    environment = {**os.environ, "PATH": f"{python}:{os.environ['PATH']}"}
+    environment = {**os.environ, "PATH": f"{python}:{os.environ['PATH']}", **trained_apart}
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", script.replace(".venv/bin/python", sys.executable)],
         cwd=ROOT, env=environment, capture_output=True, text=True, timeout=120, check=False,
@@ -116,13 +116,14 @@ def run(block: Block, base_url: str) -> str:
 
 @pytest.mark.skipif(not shutil.which("curl"), reason="the README's examples use curl, which is not installed")
 @pytest.mark.skipif(bool(missing_models()), reason=f"not exported yet: {missing_models()}; run `make models`")
-def test_the_readme_runs() -> None:
+def test_the_readme_runs(tmp_path: Path) -> None:
     runnable = [block for block in blocks(README.read_text("utf-8")) if block.is_run]
     assert runnable, "a README without an example"
     wrong = []
+    apart = {"PERCEPT_ARTIFACTS": str(tmp_path / "artifacts"), "PERCEPT_RUNS": str(tmp_path / "runs")}
     with served() as service:
         for block in runnable:
-            printed = run(block, service.url)
+            printed = run(block, service.url, apart)
             if block.output is not None and (words := disagreement(block.output, printed)):
                 wrong.append(f"README.md:{block.line}: {words}")
     assert not wrong, "\n".join(wrong)

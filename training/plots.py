@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib import colormaps
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import PercentFormatter
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
 from training.calibration import Bin
@@ -173,8 +173,11 @@ def lines(
 
     def draw(axis: Axes) -> None:
         colours = colormaps["tab10"](np.arange(len(series)) % 10)
-        for (name, points), colour in zip(series.items(), colours, strict=True):
-            axis.plot(*zip(*points, strict=True), label=name, color=colour, linewidth=1.3, marker=".", markersize=4)
+        for number, ((name, points), colour) in enumerate(zip(series.items(), colours, strict=True)):
+            style = ("-", "--")[number % 2]  # a curve that lies under another is still to be seen
+            drawn = axis.plot(*zip(*points, strict=True), label=name, color=colour, linestyle=style, linewidth=1.3)
+            drawn[0].set(marker=".", markersize=4)
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_xlabel(x)
         axis.set_ylabel(y)
         if is_log:
