@@ -16,11 +16,21 @@ from training.recipe import Start
 _LSUV_TRIES, _LSUV_TOLERANCE = 10, 0.02
 Weighted = nn.Linear | nn.Conv1d | nn.Conv2d
 
+
+def _pass_on(weight: Tensor) -> Tensor:
+    """PyTorch's own start, save that a convolution's first filters hand its inputs on (Zagoruyko, Komodakis 2017)."""
+    nn.init.kaiming_uniform_(weight, a=5**0.5)
+    if weight.ndim > 2:
+        nn.init.dirac_(weight[: weight.shape[1]])
+    return weight
+
+
 _FILL: dict[str, Callable[[Tensor], object]] = {
     "xavier": nn.init.xavier_uniform_,
     "kaiming": lambda weight: nn.init.kaiming_normal_(weight, nonlinearity="relu"),
     "orthogonal": nn.init.orthogonal_,
     "lsuv": nn.init.orthogonal_,
+    "dirac": _pass_on,
 }
 
 

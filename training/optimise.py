@@ -6,6 +6,7 @@ Biases, norms' scales and embeddings of places are neither decayed nor penalised
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -24,12 +25,21 @@ def regularised(network: nn.Module) -> Iterator[Tensor]:
     return (each for each in network.parameters() if each.requires_grad and each.ndim > 1)
 
 
+def _norm_biases(network: nn.Module) -> Iterator[Tensor]:
+    norms = (each for each in network.modules() if isinstance(each, nn.BatchNorm1d | nn.BatchNorm2d))
+    return (each.bias for each in norms if each.bias.requires_grad)
+
+
 def build_optimiser(network: nn.Module, section: Optimise) -> Optimizer:
     """SGD with Nesterov momentum, or AdamW."""
-    free = [each for each in network.parameters() if each.requires_grad and each.ndim <= 1]
-    groups = [
+    biases = list(_norm_biases(network)) if section.bias_rate != 1 else []
+    fast = {id(each) for each in biases}
+    free = [each for each in network.parameters() if each.requires_grad and each.ndim <= 1 and id(each) not in fast]
+    bias_rate, bias_decay = section.rate * section.bias_rate, section.weight_decay / section.bias_rate
+    groups: list[dict[str, Any]] = [
         {"params": list(regularised(network)), "weight_decay": section.weight_decay},
         {"params": free, "weight_decay": 0.0},
+        {"params": biases, "lr": bias_rate, "weight_decay": bias_decay},
     ]
     groups = [group for group in groups if group["params"]]
     if section.optimiser == "sgd":
@@ -43,7 +53,7 @@ def build_schedule(optimiser: Optimizer, section: Optimise, steps: int) -> LRSch
     if section.schedule == "one-cycle":
         return OneCycleLR(
             optimiser,
-            section.rate,
+            [group["lr"] for group in optimiser.param_groups],
             total_steps=max(2, steps),
             pct_start=min(0.9, max(section.warmup, 1 / max(2, steps))),
             cycle_momentum=False,

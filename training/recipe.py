@@ -23,7 +23,7 @@ FOLDER = Path(__file__).parent / "recipes"
 Task = Literal["image-classification", "speech-recognition", "reconstruction"]
 ActivationName = Literal["sigmoid", "tanh", "relu", "gelu", "silu"]
 NormName = Literal["none", "batch", "layer"]
-InitialiserName = Literal["default", "xavier", "kaiming", "orthogonal", "lsuv"]
+InitialiserName = Literal["default", "xavier", "kaiming", "orthogonal", "lsuv", "dirac"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
 
@@ -163,6 +163,8 @@ class Optimise(Section):
     optimiser: Literal["sgd", "adamw"] = "adamw"
     rate: float = Field(default=1e-3, gt=0)
     """Highest learning rate of the schedule."""
+    bias_rate: float = Field(default=1.0, gt=0)
+    """Factor on the rate of the norms' biases; where it is not 1 they decay at the pace of the weights."""
     momentum: Fraction = 0.9
     weight_decay: float = Field(default=0.0, ge=0)
     """L2 regularisation of the weights (biases and norms left out)."""
@@ -188,7 +190,7 @@ class Augment(Section):
     """How training examples are varied; nothing of it touches validation or test."""
 
     flip: bool = False
-    """Pictures: mirror half of them."""
+    """Pictures: mirror half of them, and the other half in the next epoch."""
     shift_px: Annotated[int, Field(ge=0)] = 0
     """Pictures: move by up to so many pixels of the kept square, edges reflected."""
     input_px: Positive | None = None

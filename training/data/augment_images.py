@@ -54,9 +54,9 @@ OPERATIONS: dict[str, Operation] = {
 _OPERATIONS = tuple(OPERATIONS.values())
 
 
-def varied(pixels: Pixels, section: Augment, rng: np.random.Generator) -> Pixels:
+def varied(pixels: Pixels, section: Augment, rng: np.random.Generator, *, is_mirrored: bool = False) -> Pixels:
     """One picture, uint8 `[side, side, 3]`, varied; the input is not changed."""
-    if section.flip and rng.random() < 0.5:
+    if is_mirrored:
         pixels = pixels[:, ::-1]
     if section.shift_px:
         pixels = _shifted(pixels, section.shift_px, rng)

@@ -122,8 +122,13 @@ class PictureObjective(ABC):
         """A varied picture and its class."""
         epoch, index = key
         rng = generator(self.recipe.seed, epoch, index)
-        picture = varied(self.parts.train.pixels(index), self.recipe.augment, rng)
+        is_mirrored = self.recipe.augment.flip and self._is_mirrored(epoch, index)
+        picture = varied(self.parts.train.pixels(index), self.recipe.augment, rng, is_mirrored=is_mirrored)
         return picture, int(self.parts.train.class_ids[index])
+
+    def _is_mirrored(self, epoch: int, index: int) -> bool:
+        """At random at first, then by turns: every pair of epochs shows both sides (K. Jordan 2024)."""
+        return bool((generator(self.recipe.seed, index).random() < 0.5) ^ (epoch % 2))
 
     def collate(self, examples: list[Any]) -> Batch:
         """Stacked."""
