@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -18,6 +19,7 @@ from PIL import Image
 
 from tests.served import Served, served
 from training.__main__ import main
+from training.data.archive import unpacked
 from training.objectives.pictures import Classification
 from training.preparation import prepare
 from training.run import Run
@@ -90,3 +92,31 @@ def test_the_service_says_how_the_model_was_made(trained: Trained, service: Serv
     told = json.dumps(model)
     assert str(trained.outcome["run"]) in told
     assert "test part of digits" in told
+
+
+@pytest.fixture(scope="module")
+def spoken_digits(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The official test part of the Free Spoken Digits: takes 0 to 4."""
+    archive = Path(os.environ.get("PERCEPT_DATA", "")) / "fsdd.tar.gz"
+    if not archive.is_file():
+        pytest.skip("PERCEPT_DATA holds no fsdd.tar.gz")
+    place = unpacked(archive, tmp_path_factory.mktemp("fsdd"))
+    return sorted(path for path in place.rglob("*.wav") if int(path.stem.rpartition("_")[2]) < 5)
+
+
+def test_spoken_digits_are_heard_by_the_model_that_the_project_keeps(
+    spoken_digits: list[Path], tmp_path: Path
+) -> None:
+    store = tmp_path / "store"
+    assert main(["export", "fsdd-ctc", "--artifacts", str(store), "--json"]) == 0
+    words = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    with served(artifacts=str(store), models="fsdd-ctc") as service, ThreadPoolExecutor(4) as clients:
+
+        def is_heard(path: Path) -> bool:
+            url = f"{service.url}/transcribe?model=fsdd-ctc"
+            answer = httpx.post(url, files={"file": path.read_bytes()}, timeout=60).raise_for_status().json()
+            return bool(answer["text"] == words[int(path.stem[0])])
+
+        right = sum(clients.map(is_heard, spoken_digits))
+    assert len(spoken_digits) == 300
+    assert right >= 294, f"{right} of 300 right: the goal is 98 of 100"
