@@ -163,9 +163,9 @@ class Store:
             ArtifactNotFoundError: nothing of that name or version is complete.
             ArtifactDamagedError: its manifest cannot be read.
         """
-        name, _, version = reference.partition("@")
+        name, separator, version = reference.partition("@")
         known = self.versions(name) if re.fullmatch(NAME_PATTERN, name) else []
-        if not known or (version and version not in known):
+        if not known or (separator and version not in known):
             raise ArtifactNotFoundError(f"there is no artifact {reference} in the store")
         return self._read(name, version or known[-1])
 

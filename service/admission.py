@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
-from service.errors import DeadlineExceeded, Draining, QueueFull
+from service.errors import DeadlineExceeded, Draining, NotReady, QueueFull
 
 I = TypeVar("I")  # noqa: E741 - the input of a job
 O = TypeVar("O")  # noqa: E741 - and its output
@@ -80,6 +80,7 @@ class BoundedQueue(Generic[I, O]):
         self._changed = threading.Condition()
         self._permits = 0
         self._mean_service_s = 0.0
+        self._is_retired = False
         self._is_closed = False
 
     @property
@@ -98,9 +99,12 @@ class BoundedQueue(Generic[I, O]):
 
         Raises:
             QueueFull: every place is taken; says when one is likely to be free.
+            NotReady: the queue was retired.
             Draining: the queue was closed.
         """
         with self._changed:
+            if self._is_retired:
+                raise NotReady("the model was replaced or unloaded a moment ago; try again", 1.0)
             self._refuse_if_closed()
             if self._permits >= self.capacity:
                 raise QueueFull("every place in the queue is taken; try again later", self._retry_after_s())
@@ -110,6 +114,7 @@ class BoundedQueue(Generic[I, O]):
         finally:
             with self._changed:
                 self._permits -= 1
+                self._close_if_left()
 
     def _retry_after_s(self) -> float:
         """When the work that is inside should be half done, from the measured service rate."""
@@ -153,8 +158,21 @@ class BoundedQueue(Generic[I, O]):
             mean = self._mean_service_s
             self._mean_service_s = seconds if mean == 0.0 else mean + _SMOOTHING * (seconds - mean)
 
+    def retire(self) -> None:
+        """Let nobody in any more; who is inside may still queue work, and with the last of them the queue closes."""
+        with self._changed:
+            self._is_retired = True
+            self._close_if_left()
+
+    def _close_if_left(self) -> None:
+        if self._is_retired and not self._permits:
+            self._close()
+
     def close(self) -> None:
         """Take nothing more; lanes finish what waits and then end."""
         with self._changed:
-            self._is_closed = True
-            self._changed.notify_all()
+            self._close()
+
+    def _close(self) -> None:
+        self._is_closed = True
+        self._changed.notify_all()

@@ -1,13 +1,12 @@
 """create_app(settings): the only place where the parts are wired together.
 
-The application answers health at once, loads its models on a thread of its own behind that, and is ready when every
+The application answers health at once, loads its models on a lane of its own behind that, and is ready when every
 one of them is verified and warm. At the end it stops taking work and lets the lanes finish.
 """
 
 from __future__ import annotations
 
 import asyncio
-import threading
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -18,9 +17,10 @@ from fastapi.responses import RedirectResponse
 
 from models.store import Store
 from service.admission import Clock
-from service.api import catalog, classify, health, problems, transcribe
+from service.api import admin, catalog, classify, health, problems, transcribe
 from service.api.deps import Services
 from service.api.middleware import RequestScope
+from service.changes import Changes
 from service.loader import Loader
 from service.onnx_runner import place
 from service.registry import Registry
@@ -40,13 +40,13 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
     store = Store(settings.artifacts)
     loader = Loader(store, settings, place(settings.providers), clock)
     registry = Registry(settings.models, store, loader.load)
-    services = Services(settings, registry, Telemetry(), clock)
+    services = Services(settings, registry, Telemetry(), clock, changes=Changes(clock))
     services.telemetry.watch(lambda: _engine_readings(registry), lambda: _model_readings(registry))
 
     app = FastAPI(title="Percept", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan)
     app.state.services = services
     app.add_api_route("/", _to_docs, include_in_schema=False)
-    for module in (classify, transcribe, catalog, health):
+    for module in (classify, transcribe, catalog, admin, health):
         app.include_router(module.router)
     problems.install(app)
     if settings.cors_origins:
@@ -68,18 +68,17 @@ async def _to_docs() -> RedirectResponse:
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
     services: Services = app.state.services
-    # a thread of its own: creating sessions must not occupy the loop, and a slow load must not delay the shutdown
-    loading = threading.Thread(target=services.registry.load_all, name="load-models", daemon=True)
-    loading.start()
+    services.changes.start(services.registry.load_all)
     try:
         yield
     finally:
         services.is_draining = True
+        services.changes.stop()  # a slow load must not delay the end: what it gives is dropped
         await asyncio.to_thread(services.registry.stop, services.settings.shutdown_timeout_s)
 
 
 def _engine_readings(registry: Registry) -> Iterator[EngineReading]:
-    for model in registry.ready():
+    for model in (*registry.ready(), *registry.retired):
         yield model.manifest.name, model.engine.queue_depth, model.engine.in_flight
 
 

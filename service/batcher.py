@@ -35,29 +35,39 @@ class Batcher(Generic[I, O]):
         self._run = run
         self._max_batch = max_batch
         self._clock = clock
-        self._lanes = [
-            threading.Thread(target=self._loop, name=f"lane-{name}-{number}", daemon=True) for number in range(lanes)
-        ]
+        self._names = [f"lane-{name}-{number}" for number in range(lanes)]
+        self._lanes: list[threading.Thread] = []
 
     def start(self) -> None:
-        """Start the lanes."""
+        """Start the lanes; until then nothing holds on to `run` but this object."""
+        self._lanes = [threading.Thread(target=self._loop, name=name, daemon=True) for name in self._names]
         for lane in self._lanes:
             lane.start()
+
+    def join(self) -> None:
+        """Wait until the lanes have ended, which they do behind a closed queue."""
+        for lane in self._lanes:
+            lane.join()
 
     def stop(self, timeout_s: float) -> bool:
         """Close the queue and wait for the lanes; False where one is still busy after `timeout_s`."""
         self._queue.close()
         give_up_at = self._clock() + timeout_s
         for lane in self._lanes:
-            if lane.ident is not None:
-                lane.join(max(0.0, give_up_at - self._clock()))
+            lane.join(max(0.0, give_up_at - self._clock()))
         return not any(lane.is_alive() for lane in self._lanes)
 
     def _loop(self) -> None:
-        while batch := self._queue.take(self._max_batch):
-            live = [job for job in batch if job.begin(self._clock())]
-            if live:
-                self._serve(live)
+        while self._serve_next():
+            pass
+
+    def _serve_next(self) -> bool:
+        """Wait for a batch and serve it; False at the end. A lane that waits again holds no media of the last one."""
+        batch = self._queue.take(self._max_batch)
+        live = [job for job in batch if job.begin(self._clock())]
+        if live:
+            self._serve(live)
+        return bool(batch)
 
     def _serve(self, batch: Sequence[Job[I, O]]) -> None:
         begun_at = self._clock()

@@ -46,7 +46,7 @@ class Engine(Generic[I, O]):
         """Hold a place for one request, before its body is read.
 
         Raises:
-            QueueFull, Draining: when entered.
+            QueueFull, NotReady, Draining: when entered.
         """
         return self._queue.permit()
 
@@ -83,6 +83,11 @@ class Engine(Generic[I, O]):
             waited.cancel()
             if not job.future.done() or job.future.cancelled():
                 self._queue.discard(job)
+
+    def retire(self) -> None:
+        """Let nobody in any more, and block until those who are inside were answered and the lanes have ended."""
+        self._queue.retire()
+        self._batcher.join()
 
     def stop(self, timeout_s: float) -> bool:
         """Let the lanes finish and end; blocks for up to `timeout_s`, False where a lane is still busy."""

@@ -9,20 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakValueDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import Manifest
 from models.postprocess import Labels
-from models.store import Artifact, Store, StoreError
+from models.store import Artifact, ArtifactNotFoundError, Store, StoreError
 from service.admission import Clock
 from service.engine import Engine
 from service.errors import ArtifactRefused, RequestError
 from service.golden import Golden, GoldenMismatch, check_golden
 from service.onnx_runner import OnnxRunner, Placement
 from service.plan import Plan, plan_images, plan_speech, usable_processors
-from service.registry import ServedModel, refuse
+from service.roster import ServedModel
 from service.runner import Runner
 from service.settings import Settings
 from service.speech.decode import AudioLimits
@@ -44,7 +45,7 @@ class Loader:
         self._placement = placement
         self._clock = clock
         self._processors = usable_processors()
-        self._voice: Runner | None = None
+        self._voices: WeakValueDictionary[str, Runner] = WeakValueDictionary()
         self._speech_placement = Placement("cpu", placement.requested, "speech graphs run on the CPU")
 
     def load(self, reference: str) -> ServedModel:
@@ -56,7 +57,7 @@ class Loader:
         try:
             artifact = self._store.find(reference)
         except StoreError as error:
-            raise refuse(reference, error) from error
+            raise _refused(error) from error
         task = artifact.manifest.task
         if task == "image-classification":
             return self._first_that_replays(artifact, self._open_image)
@@ -74,7 +75,7 @@ class Loader:
                 artifact.verify(variant)
                 return open_variant(artifact, variant, notes)
             except StoreError as error:
-                raise refuse(artifact.id, error) from error
+                raise _refused(error) from error
             except GoldenMismatch as error:
                 if variant == candidates[-1]:
                     raise
@@ -138,15 +139,17 @@ class Loader:
         )
 
     def _voice_detector(self) -> Runner:
-        """Shared by all speech models; loaded with the first."""
-        if self._voice is None:
-            try:
-                artifact = self._store.find(VOICE)
-                artifact.verify()
-            except StoreError as error:
-                raise refuse(VOICE, error) from error
-            self._voice = open_voice(artifact, self._speech_placement)
-        return self._voice
+        """The newest one, shared by the speech models that were loaded with it and released with the last of them."""
+        try:
+            artifact = self._store.find(VOICE)
+            voice = self._voices.get(artifact.id)
+            if voice is not None:
+                return voice
+            artifact.verify()
+        except StoreError as error:
+            raise _refused(error) from error
+        voice = self._voices[artifact.id] = open_voice(artifact, self._speech_placement)
+        return voice
 
     def _engine(self, name: str, run: Any, plan: Plan) -> Engine[Any, Any]:
         return Engine(
@@ -178,3 +181,9 @@ def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classi
         raise ArtifactRefused(f"{name} cannot be decoded on this machine: {error.detail}") from error
     if not float(np.abs(pixels.astype(np.int16) - expected).mean()) <= _MEDIA_MEAN_DIFF:
         raise ArtifactRefused(f"{name} is decoded differently on this machine")
+
+
+def _refused(error: StoreError) -> ArtifactRefused:
+    """What the store said, which names the artifact, as an error of the service."""
+    hint = "; run `make models`" if isinstance(error, ArtifactNotFoundError) else ""
+    return ArtifactRefused(f"{error}{hint}")

@@ -11,6 +11,7 @@ import os
 
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # must stand before the import below
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -26,6 +27,7 @@ _PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
     "openvino": "OpenVINOExecutionProvider",
 }
+_log = logging.getLogger(__name__)
 _FATAL = 4  # onnxruntime's severity; its warnings about providers are said in our own words
 
 
@@ -104,8 +106,9 @@ class OnnxRunner:
         wanted = dict.fromkeys([_PROVIDERS[placement.provider], _PROVIDERS["cpu"]])
         try:
             self.session = onnxruntime.InferenceSession(str(path), _options(threads), providers=list(wanted))
-        except Exception as error:  # many types again
-            raise ArtifactRefused(f"{path.name} is not a graph that onnxruntime can run: {error}") from error
+        except Exception as error:  # many types again; what they say names paths and the library's inside
+            _log.warning("%s cannot be opened: %s", path, error)
+            raise ArtifactRefused(f"{path.name} is not a graph that can be run here; the log says why") from error
         self._outputs = [output.name for output in self.session.get_outputs()]
         self.provider = self._name_of(self.session.get_providers()[0])
 

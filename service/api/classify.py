@@ -71,8 +71,7 @@ class _Wanted:
 
 def _admit(held: ExitStack, request: Request, services: Services, reference: str | None) -> ImageModel:
     """Find the model and hold a place in its queue until the request ends."""
-    model = services.registry.find(ImageModel, "image-classification", reference)
-    held.enter_context(model.engine.admit())
+    model = held.enter_context(services.registry.admit(ImageModel, "image-classification", reference))
     request.state.model = model.manifest.name
     return model
 

@@ -11,8 +11,10 @@ import hashlib
 import hmac
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
+from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.types import Receive
@@ -20,12 +22,14 @@ from starlette.types import Receive
 from service.admission import Clock
 from service.api.parameters import decimal
 from service.api.upload import Body, BodyLimits
-from service.errors import ClientGone, InvalidParameter, Unauthorized
+from service.changes import Changes
+from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
 from service.registry import Registry
-from service.settings import Settings
+from service.settings import Role, Settings
 from service.telemetry import Telemetry
 
 TIMEOUT_HEADER = "X-Request-Timeout"
+_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # what proxies add
 T = TypeVar("T")
 
 
@@ -38,6 +42,7 @@ class Services:
     telemetry: Telemetry
     clock: Clock = time.monotonic
     is_draining: bool = False
+    changes: Changes = field(default_factory=Changes)
 
     def stop_admitting(self) -> None:
         """From here on the service is not ready, though it still answers what reaches it."""
@@ -76,12 +81,13 @@ def timeout_s(request: Request, services: Services, default_s: float) -> float:
     return max(0.0, seconds - spent_s)
 
 
-def _holds_key(request: Request, settings: Settings) -> bool:
+def _roles(request: Request, settings: Settings) -> set[Role]:
+    """What the key that the request carries allows; nothing where it carries none that is known."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     digest = hashlib.sha256(key.encode("latin-1")).hexdigest()  # the bytes as they were sent
     # every key is compared, in constant time, so that timing tells nothing
-    return sum(hmac.compare_digest(known.sha256, digest) for known in settings.api_keys) > 0
+    return {known.role for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)}
 
 
 async def may_infer(request: Request, services: Parts) -> None:
@@ -90,11 +96,71 @@ async def may_infer(request: Request, services: Parts) -> None:
     Raises:
         Unauthorized: keys are configured and the request carries none of them.
     """
-    if services.settings.api_keys and not _holds_key(request, services.settings):
+    if services.settings.api_keys and not _roles(request, services.settings):
         raise Unauthorized("send a valid key as `Authorization: Bearer KEY` or `X-API-Key: KEY`")
 
 
 InferenceKey = Depends(may_infer)
+
+
+async def may_administer(request: Request, services: Parts) -> None:
+    """Let the request pass with a key of the role admin or, where keys are not configured, from this machine.
+
+    Raises:
+        Unauthorized: keys are configured and the request carries none of them.
+        Forbidden: its key is for inference, or without keys it comes from elsewhere.
+    """
+    if services.settings.api_keys:
+        await may_infer(request, services)
+        if "admin" not in _roles(request, services.settings):
+            raise Forbidden("this key is for inference; send one with the role admin")
+    elif not _is_from_this_machine(request):
+        raise Forbidden(
+            "without keys this is answered only to programs on the service's own machine that ask it directly; "
+            "configure a key with the role admin in PERCEPT_API_KEYS"
+        )
+
+
+AdminKey = Depends(may_administer)
+
+
+def _is_from_this_machine(request: Request) -> bool:
+    """A loopback client that speaks for itself: no proxy passed the request on, no page from elsewhere sent it."""
+    origin = request.headers.get("origin")
+    return (
+        request.client is not None
+        and _is_loopback(request.client.host)
+        and not any(name in request.headers for name in _FORWARDED)
+        and (origin is None or _is_loopback(_host_of(origin)))
+    )
+
+
+def _host_of(origin: str) -> str:
+    try:
+        return urlsplit(origin).hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host == "localhost"
+    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
+
+
+async def takes_no_fields(request: Request) -> None:
+    """For routes without parameters.
+
+    Raises:
+        InvalidParameter: there is one in the query.
+    """
+    for name in request.query_params:
+        raise InvalidParameter(f"there is no field `{name[:80]}`; this route takes none")
+
+
+NoFields = Depends(takes_no_fields)
 
 
 async def unless_gone(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

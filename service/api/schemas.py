@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from service.registry import ServedModel
+from service.roster import Entry, ServedModel
 from service.speech.model import Segment
 
 
@@ -192,20 +193,71 @@ class ProblemAnswer(Answer):
 
 
 class ModelAnswer(Answer):
-    """One configured model: its state, and once it is loaded what was decided for this machine, and why."""
+    """One model: its state now, and once it is loaded what was decided for this machine, and why.
+
+    `state` is loading, ready, failed or unloaded; `configured` models are those that readiness asks for. `draining`
+    names versions that were replaced or unloaded and still answer the requests that they had taken.
+    """
+
+    model_config = ConfigDict(
+        frozen=True,
+        json_schema_extra={
+            "example": {
+                "reference": "efficientnet-lite0",
+                "configured": True,
+                "state": "ready",
+                "reason": "",
+                "variant": "int8",
+                "provider": "cpu",
+                "plan": {
+                    "lanes": 2,
+                    "threads": 1,
+                    "max_batch": 1,
+                    "reason": "2 processors, one lane each, at batch 1; runs on cpu",
+                },
+                "notes": [],
+                "draining": ["1"],
+                "manifest": {"name": "efficientnet-lite0", "version": "2", "task": "image-classification"},
+            }
+        },
+    )
 
     reference: str
+    configured: bool
     state: str
     reason: str
     variant: str | None = None
     provider: str | None = None
     plan: dict[str, Any] | None = None
     notes: list[str] = []
+    draining: list[str] = []
     manifest: dict[str, Any] | None = None
+
+    @classmethod
+    def of(cls, entry: Entry, draining: Sequence[str]) -> ModelAnswer:
+        """From a model as it stands now, and the versions of it that are on their way out."""
+        stands = cls(
+            reference=entry.reference,
+            configured=entry.is_configured,
+            state=entry.state,
+            reason=entry.reason,
+            draining=list(draining),
+        )
+        model = entry.model
+        if model is None:
+            return stands
+        decided = {
+            "variant": model.variant,
+            "provider": model.provider,
+            "plan": model.plan.as_dict(),
+            "notes": list(model.notes),
+            "manifest": model.manifest.model_dump(mode="json"),
+        }
+        return stands.model_copy(update=decided)
 
 
 class ModelsAnswer(Answer):
-    """All configured models, in order; the first of each task is its default."""
+    """The configured models in order, then those loaded beside them; the first of each task is its default."""
 
     models: list[ModelAnswer]
 

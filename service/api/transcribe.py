@@ -88,8 +88,7 @@ async def transcribe(request: Request, services: Parts) -> TranscribeAnswer | Re
 
 def _admit(held: ExitStack, request: Request, services: Services, reference: str | None) -> SpeechModel:
     """Find the model and hold a place in its queue until the request ends."""
-    model = services.registry.find(SpeechModel, "speech-recognition", reference)
-    held.enter_context(model.engine.admit())
+    model = held.enter_context(services.registry.admit(SpeechModel, "speech-recognition", reference))
     request.state.model = model.manifest.name
     return model
 

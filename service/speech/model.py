@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import IO, Literal, Protocol
 
-from service.registry import ServedModel
+from service.roster import ServedModel
 from service.speech.text import ChineseScript
 
 Task = Literal["transcribe", "translate"]

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from models.manifest import ImagePreprocessing
 from models.postprocess import Labels, top_k
 from service.admission import Clock, Job
-from service.registry import ServedModel
+from service.roster import ServedModel
 from service.runner import Runner
 from service.vision.decode import Picture, PictureDecoder
 

@@ -1,4 +1,4 @@
-"""Once keys are configured, inference needs one of them; health and metrics stay open."""
+"""Once keys are configured, inference needs one of them and changes an admin's; health and metrics stay open."""
 
 from __future__ import annotations
 
@@ -13,14 +13,15 @@ from tests.served import Served, missing_models, served
 
 pytestmark = pytest.mark.xdist_group("keys")
 KEY = "open sesame 芝麻"
-DIGEST = hashlib.sha256(KEY.encode()).hexdigest()
+ADMIN_KEY = "open wide"
+DIGEST, ADMIN_DIGEST = (hashlib.sha256(key.encode()).hexdigest() for key in (KEY, ADMIN_KEY))
 
 
 @pytest.fixture(scope="module")
 def guarded() -> Iterator[Served]:
     if missing := missing_models():
         pytest.skip(f"not exported yet: {missing}; run `make models`")
-    with served(api_keys=f"inference:{DIGEST},admin:{'0' * 64}") as running:
+    with served(models="efficientnet-lite0", api_keys=f"inference:{DIGEST},admin:{ADMIN_DIGEST}") as running:
         yield running
 
 
@@ -47,3 +48,12 @@ def test_with_a_key_it_answers(guarded: Served, headers: dict[str, str]) -> None
 @pytest.mark.parametrize("path", ["/health/live", "/health/ready", "/metrics", "/docs"])
 def test_what_orchestrators_ask_stays_open(guarded: Served, path: str) -> None:
     assert httpx.get(guarded.url + path).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("key", "status", "code"), [(None, 401, "unauthorized"), (KEY, 403, "forbidden"), (ADMIN_KEY, 200, None)]
+)
+def test_a_change_takes_an_admins_key(guarded: Served, key: str | None, status: int, code: str | None) -> None:
+    headers = [(b"Authorization", f"Bearer {key}".encode())] if key else []
+    answer = httpx.post(f"{guarded.url}/models/efficientnet-lite0/load", headers=headers)
+    assert (answer.status_code, answer.json().get("code")) == (status, code)

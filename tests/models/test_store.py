@@ -30,7 +30,20 @@ def test_ten_comes_after_nine(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "reference", ["none", "brightness@9", "../brightness", "", ".", "brightness@../1", "a/b", "x" * 300, "x\0"]
+    "reference",
+    [
+        "none",
+        "brightness@9",
+        "brightness@",
+        "@1",
+        "../brightness",
+        "",
+        ".",
+        "brightness@../1",
+        "a/b",
+        "x" * 300,
+        "x\0",
+    ],
 )
 def test_what_is_not_there_is_not_found(tmp_path: Path, reference: str) -> None:
     publish(tmp_path)

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.admission import BoundedQueue, Job
-from service.errors import DeadlineExceeded, Draining, QueueFull
+from service.errors import DeadlineExceeded, Draining, NotReady, QueueFull
 
 
 class Time:
@@ -132,3 +132,25 @@ def test_the_rate_is_a_running_mean() -> None:
     with places.permit(), pytest.raises(QueueFull) as refusal, places.permit():
         pass
     assert refusal.value.retry_after_s == pytest.approx(12.0 / 2)
+
+
+def test_a_retired_queue_serves_whom_it_let_in_and_closes_behind_the_last() -> None:
+    waiting = queue()
+    with waiting.permit(), waiting.permit():
+        waiting.retire()
+        with pytest.raises(NotReady, match="replaced or unloaded"), waiting.permit():
+            pass
+        job = waiting.put("a", 200.0)
+    assert waiting.take(9) == [job]
+    assert waiting.take(9) == []
+    with pytest.raises(Draining):
+        waiting.put("b", 200.0)
+
+
+def test_a_retired_queue_that_nobody_is_in_wakes_its_lane_at_once() -> None:
+    waiting = queue()
+    lane = threading.Thread(target=waiting.take, args=(1,))
+    lane.start()
+    waiting.retire()
+    lane.join(10)
+    assert not lane.is_alive()

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import time
+import weakref
 from asyncio import CancelledError
 from collections.abc import Iterator, Sequence
 from concurrent.futures import CancelledError as Cancelled
@@ -151,3 +153,63 @@ def test_the_rate_is_measured_by_the_job_and_not_by_the_batch() -> None:
     # 40 s by 4 jobs, then perhaps already 40 s by one: 10 s or the running mean of 10 s and 40 s, halved
     assert refusal.value.retry_after_s in (5.0, 8.0)
     batcher.stop(PATIENCE_S)
+
+
+class Payload:
+    """Something whose end can be seen."""
+
+
+def _gone(ref: weakref.ref[Payload]) -> bool:
+    end = time.monotonic() + PATIENCE_S
+    while ref() is not None and time.monotonic() < end:
+        time.sleep(0)
+    return ref() is None
+
+
+def test_a_lane_that_waits_again_holds_nothing_of_its_last_job() -> None:
+    queue: BoundedQueue[Payload, int] = BoundedQueue(10, 1, time.monotonic)
+    batcher: Batcher[Payload, int] = Batcher(
+        queue, lambda batch: [1 for _ in batch], lanes=1, max_batch=1, clock=time.monotonic, name="test"
+    )
+    batcher.start()
+    payload = Payload()
+    seen = weakref.ref(payload)
+    assert queue.put(payload, time.monotonic() + PATIENCE_S).future.result(PATIENCE_S) == 1
+    del payload
+    assert _gone(seen)
+    assert batcher.stop(PATIENCE_S)
+
+
+def test_what_was_never_started_is_released_at_once() -> None:
+    held = Payload()
+    seen = weakref.ref(held)
+
+    def run(batch: Work, held: Payload = held) -> list[int]:
+        return [0 for _ in batch]
+
+    queue: BoundedQueue[int, int] = BoundedQueue(10, 1, time.monotonic)
+    batcher = Batcher(queue, run, lanes=2, max_batch=1, clock=time.monotonic, name="test")
+    assert batcher.stop(PATIENCE_S)
+    del held, run, batcher
+    assert seen() is None
+
+
+def test_joining_waits_for_the_last_job() -> None:
+    opened = threading.Event()
+
+    def run(batch: Work) -> list[int]:
+        opened.wait(PATIENCE_S)
+        return [job.input for job in batch]
+
+    queue: BoundedQueue[int, int] = BoundedQueue(10, 1, time.monotonic)
+    batcher = Batcher(queue, run, lanes=1, max_batch=1, clock=time.monotonic, name="test")
+    batcher.start()
+    job = put(queue, 3)
+    queue.close()
+    joining = threading.Thread(target=batcher.join)
+    joining.start()
+    assert not job.future.done()
+    assert joining.is_alive()
+    opened.set()
+    joining.join(PATIENCE_S)
+    assert job.future.result(0) == 3

@@ -6,12 +6,13 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 
 import pytest
 
 from service.admission import Job
 from service.engine import Engine
-from service.errors import DeadlineExceeded, Draining
+from service.errors import DeadlineExceeded, Draining, NotReady
 
 PATIENCE_S = 10.0
 
@@ -133,3 +134,29 @@ def test_a_busy_lane_is_reported(gate: Gate) -> None:
     assert not engine.stop(0.0)
     gate.opened.set()
     assert engine.stop(PATIENCE_S)
+
+
+def _await_closed(engine: Engine[int, int]) -> None:
+    with suppress(NotReady):
+        while True:
+            with engine.admit():
+                pass
+
+
+def test_a_retired_engine_answers_whom_it_let_in_and_ends_behind_them(engine: Engine[int, int], gate: Gate) -> None:
+    async def scene() -> list[int]:
+        running, queued = (asyncio.ensure_future(_ask(engine, work)) for work in (-1, 5))
+        await asyncio.sleep(0)
+        with engine.admit():  # this one still uploads
+            retired = asyncio.ensure_future(asyncio.to_thread(engine.retire))
+            await asyncio.to_thread(_await_closed, engine)
+            late = engine.submit(6, PATIENCE_S)
+            gate.opened.set()
+            answers = [await running, await queued, await engine.result(late)]
+            assert not retired.done()
+        await asyncio.wait_for(retired, PATIENCE_S)
+        return answers
+
+    assert asyncio.run(scene()) == [-2, 10, 12]
+    with pytest.raises(Draining):
+        engine.submit(7, PATIENCE_S)

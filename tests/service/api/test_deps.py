@@ -11,14 +11,17 @@ from fastapi import FastAPI, Request
 from starlette.types import Message
 
 from models.store import Store
-from service.api.deps import Services, may_infer, timeout_s, unless_gone
-from service.errors import ClientGone, InvalidParameter, Unauthorized
-from service.registry import Registry, ServedModel
+from service.api.deps import Services, may_administer, may_infer, takes_no_fields, timeout_s, unless_gone
+from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
+from service.registry import Registry
+from service.roster import ServedModel
 from service.settings import ApiKey, Settings
 from service.telemetry import Telemetry
 
 KEY = "open sesame"
+ADMIN_KEY = "open sesame, and stay open"
 KEYS = (ApiKey(role="inference", sha256=hashlib.sha256(KEY.encode()).hexdigest()),)
+BOTH_KEYS = (*KEYS, ApiKey(role="admin", sha256=hashlib.sha256(ADMIN_KEY.encode()).hexdigest()))
 
 
 def no_model(reference: str) -> ServedModel:
@@ -30,9 +33,12 @@ def services(now: float = 0.0, keys: tuple[ApiKey, ...] = ()) -> Services:
     return Services(settings, Registry([], Store(Path("nowhere")), no_model), Telemetry(), lambda: now)
 
 
-def request(headers: dict[str, str], begun_at: float = 0.0) -> Request:
+def request(
+    headers: dict[str, str], begun_at: float = 0.0, client: tuple[str, int] | None = None, query: bytes = b""
+) -> Request:
     raw = [(name.encode(), value.encode()) for name, value in headers.items()]
-    return Request({"type": "http", "app": FastAPI(), "headers": raw, "state": {"begun_at": begun_at}})
+    scope = {"type": "http", "app": FastAPI(), "headers": raw, "client": client, "query_string": query}
+    return Request({**scope, "state": {"begun_at": begun_at}})
 
 
 def test_without_a_header_the_default_counts_from_now() -> None:
@@ -72,6 +78,69 @@ def test_a_known_key_may_call(headers: dict[str, str]) -> None:
 def test_anything_else_may_not(headers: dict[str, str]) -> None:
     with pytest.raises(Unauthorized):
         asyncio.run(may_infer(request(headers), services(keys=KEYS)))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
+@pytest.mark.parametrize("headers", [{}, {"origin": "http://localhost:8000"}, {"origin": "https://[::1]:1"}])
+def test_without_keys_this_machine_may_administer(host: str, headers: dict[str, str]) -> None:
+    asyncio.run(may_administer(request(headers, client=(host, 9)), services()))
+
+
+@pytest.mark.parametrize(
+    ("client", "headers"),
+    [
+        (("203.0.113.9", 9), {}),
+        (("192.168.0.2", 9), {}),
+        (("::ffff:203.0.113.9", 9), {}),
+        (("2001:db8::1", 9), {}),
+        (("10.0.0.1", 9), {}),
+        (("testclient", 9), {}),
+        (("", 9), {}),
+        (None, {}),
+        (("203.0.113.9", 9), {"x-forwarded-for": "127.0.0.1"}),
+        (("127.0.0.1", 9), {"x-forwarded-for": "127.0.0.1"}),
+        (("127.0.0.1", 9), {"x-real-ip": "203.0.113.9"}),
+        (("127.0.0.1", 9), {"forwarded": "for=203.0.113.9"}),
+        (("127.0.0.1", 9), {"origin": "https://example.com"}),
+        (("127.0.0.1", 9), {"origin": "https://127.0.0.1.example.com"}),
+        (("127.0.0.1", 9), {"origin": "null"}),
+        (("127.0.0.1", 9), {"origin": ""}),
+        (("127.0.0.1", 9), {"origin": "http://[::1"}),
+    ],
+)
+def test_without_keys_nobody_else_may(client: tuple[str, int] | None, headers: dict[str, str]) -> None:
+    with pytest.raises(Forbidden, match="configure a key with the role admin in PERCEPT_API_KEYS"):
+        asyncio.run(may_administer(request(headers, client=client), services()))
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "203.0.113.9"])
+def test_with_keys_the_role_decides_and_not_the_place(host: str) -> None:
+    guarded = services(keys=BOTH_KEYS)
+
+    def ask(headers: dict[str, str]) -> None:
+        asyncio.run(may_administer(request(headers, client=(host, 9)), guarded))
+
+    ask({"x-api-key": ADMIN_KEY})
+    with pytest.raises(Forbidden, match="this key is for inference"):
+        ask({"x-api-key": KEY})
+    for headers in ({}, {"x-api-key": "wrong"}):
+        with pytest.raises(Unauthorized):
+            ask(headers)
+
+
+def test_an_admins_key_is_good_for_inference() -> None:
+    asyncio.run(may_infer(request({"x-api-key": ADMIN_KEY}), services(keys=BOTH_KEYS)))
+
+
+def test_a_key_of_both_roles_may_both() -> None:
+    keys = tuple(ApiKey(role=role, sha256=KEYS[0].sha256) for role in ("inference", "admin"))
+    asyncio.run(may_administer(request({"x-api-key": KEY}), services(keys=keys)))
+
+
+def test_a_route_without_parameters_takes_none() -> None:
+    asyncio.run(takes_no_fields(request({})))
+    with pytest.raises(InvalidParameter, match="there is no field `version`; this route takes none"):
+        asyncio.run(takes_no_fields(request({}, query=b"version=2")))
 
 
 async def _never() -> Message:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import io
 import shutil
 import time
+import weakref
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,8 +17,14 @@ from models.store import Store, file_ref
 from service.errors import ArtifactRefused
 from service.loader import Loader
 from service.onnx_runner import place
+from service.registry import Registry
+from service.runner import Runner
 from service.settings import Settings
-from service.speech.model import SpeechModel
+from service.speech.desk import WhisperRunner
+from service.speech.model import Options, Recording, SpeechModel
+from service.speech.opening import VOICE
+from service.speech.transcribe import WhisperTranscriber
+from tests.voices import babble
 from tests.whispers import LANGUAGES
 
 pytestmark = pytest.mark.xdist_group("small-whisper")
@@ -108,3 +116,48 @@ def test_a_damaged_graph_is_refused(root: Path) -> None:
     (root / NAME / "1" / "decoder.fp32.onnx").write_bytes(b"no graph")
     with pytest.raises(ArtifactRefused, match=r"decoder\.fp32\.onnx"):
         load(root, "fp32")
+
+
+def _transcriber(model: object) -> WhisperTranscriber:
+    assert isinstance(model, SpeechModel)
+    assert isinstance(model.transcriber, WhisperTranscriber)
+    return model.transcriber
+
+
+def _publish_voice_again(root: Path) -> None:
+    folder = Path(shutil.copytree(root / VOICE / "1", root / VOICE / "2"))
+    manifest = Manifest.model_validate_json((folder / "manifest.json").read_bytes())
+    (folder / "manifest.json").write_text(manifest.model_copy(update={"version": "2"}).model_dump_json(), "utf-8")
+
+
+def test_models_share_a_voice_detector_until_a_newer_one_is_published(root: Path) -> None:
+    loader = Loader(Store(root), Settings(artifacts=root), place("cpu"), time.monotonic)
+
+    def voice() -> Runner:
+        return _transcriber(loader.load(NAME))._voice
+
+    first = voice()
+    assert voice() is first
+    _publish_voice_again(root)
+    assert voice() is not first
+    seen = weakref.ref(first)
+    del first
+    assert seen() is None
+
+
+def test_a_replaced_model_lets_go_of_every_session(root: Path) -> None:
+    loader = Loader(Store(root), Settings(artifacts=root), place("cpu"), time.monotonic)
+    registry = Registry([NAME], Store(root), loader.load)
+    registry.load_all()
+    with registry.admit(SpeechModel, "speech-recognition", None) as model:
+        wanted = Options(languages=("en",), beam_size=1, temperature=1.0)
+        model.engine.submit(Recording(io.BytesIO(babble(1.5)), wanted), 60.0).future.result(60.0)
+    listener = _transcriber(model)._listener
+    assert isinstance(listener, WhisperRunner)
+    sessions = [weakref.ref(each) for each in (listener._encoder, listener._decoder, listener._encoder.session)]
+    del model, listener
+    registry.reload(NAME)
+    end = time.monotonic() + 30.0
+    while any(session() for session in sessions):
+        assert time.monotonic() < end, "a session is still held"
+    registry.stop(10.0)
