@@ -32,6 +32,7 @@ class Trained:
     """A finished run, published, and what its network says of the held-out digits."""
 
     store: Path
+    runs: Path
     outcome: dict[str, object]
     pictures: NDArray[np.uint8]
     class_ids: NDArray[np.int64]
@@ -58,7 +59,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Trained:
     with torch.inference_mode():
         pixels = torch.from_numpy(np.repeat(pictures[..., None], 3, -1))
         predicted = objective.network(objective.normalise(pixels)).argmax(-1).numpy()
-    return Trained(root / "store", outcome, pictures, test.class_ids, predicted)
+    return Trained(root / "store", root / "runs", outcome, pictures, test.class_ids, predicted)
 
 
 @pytest.fixture(scope="module")
@@ -92,6 +93,29 @@ def test_the_service_says_how_the_model_was_made(trained: Trained, service: Serv
     told = json.dumps(model)
     assert str(trained.outcome["run"]) in told
     assert "test part of digits" in told
+
+
+def test_a_worse_model_is_refused_in_words_and_a_new_version_is_taken_by_the_running_service(
+    trained: Trained, service: Served, capsys: pytest.CaptureFixture[str]
+) -> None:
+    where = ["--runs", str(trained.runs), "--artifacts", str(trained.store)]
+    hasty = ["--set", "optimise.epochs=1", "--set", "network.hidden=[4]"]
+    assert main(["train", "digits", "--publish", *hasty, *where], {}) == 2
+    told = capsys.readouterr().err
+    assert "digits is not published: it is right on" in told
+    assert "digits@1, which it would replace" in told
+
+    assert main(["publish", str(trained.outcome["run"]), *where], {}) == 0, "as good as the version before is enough"
+    picture = io.BytesIO()
+    Image.fromarray(trained.pictures[0], "L").save(picture, "PNG")
+
+    def version() -> str:
+        answer = httpx.post(f"{service.url}/classify-image", files={"file": picture.getvalue()}, timeout=60)
+        return str(answer.raise_for_status().json()["model"]["version"])
+
+    assert version() == "1", "nothing changes by itself"
+    httpx.post(f"{service.url}/models/digits/reload", timeout=60).raise_for_status()
+    assert version() == "2"
 
 
 @pytest.fixture(scope="module")
