@@ -277,6 +277,9 @@ class Recipe(Section):
             raise ValueError("a reconstruction is judged by l1, l2 or huber")
         if self.stop.patience is not None and self.data.validation == 0:
             raise ValueError("stop.patience needs a validation part: data.validation is 0")
+        is_published = self.network.kind == "efficientnet-lite" and self.network.pretrained
+        if is_published and (self.start.initialiser, self.start.gain) != ("default", 1.0):
+            raise ValueError("start.initialiser and start.gain would overwrite published weights: leave them out")
         if self.optimise.batch % self.optimise.accumulate:
             raise ValueError("optimise.batch must be a multiple of optimise.accumulate")
         return self
