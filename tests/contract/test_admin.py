@@ -31,7 +31,8 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def service(store: Path) -> Iterator[Served]:
-    with served(artifacts=str(store), models=NAME) as running:
+    # one test holds an upload back for a while
+    with served(artifacts=str(store), models=NAME, body_idle_timeout_s="60", min_body_bytes_per_s="0") as running:
         yield running
 
 
@@ -81,7 +82,7 @@ def asking(service: Served, count: int = 3) -> Iterator[list[Client]]:
     for thread in threads:
         thread.start()
     try:
-        await_true(lambda: all(client.answers or client.failures for client in clients))
+        await_true(lambda: all(client.answers or client.failures for client in clients), 60)
         yield clients
     finally:
         for client, thread in zip(clients, threads, strict=True):
@@ -95,7 +96,8 @@ def await_answers(clients: list[Client], more: int = 2) -> None:
     await_true(
         lambda: all(
             client.failures or len(client.answers) >= had + more for client, had in zip(clients, before, strict=True)
-        )
+        ),
+        60,
     )
 
 
