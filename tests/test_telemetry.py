@@ -32,6 +32,7 @@ assert "onnxruntime" in sys.modules, "nothing was proven"
 def run(home: Path, *arguments: str, **environment: str) -> list[Path]:
     """Run Python with these arguments and an empty home folder; what it left there."""
     bare = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "HOME": str(home), **environment}
+    bare["MPLCONFIGDIR"] = str(home.with_name(f"{home.name}-fonts"))  # matplotlib's list of fonts is a cache
     done = subprocess.run(
         [sys.executable, *arguments], cwd=ROOT, env=bare, capture_output=True, text=True, timeout=240, check=False
     )

@@ -154,7 +154,11 @@ def side_by_side(before: NDArray[np.float32], after: NDArray[np.float32]) -> Png
     """Pictures `[n, H, W]` above what became of them."""
 
     def draw(axis: Axes) -> None:
-        rows = [np.concatenate(list(each), axis=1) for each in (before, after)]
+        low, high = float(before.min()), float(before.max())
+        framed = (
+            np.pad(each.clip(low, high), ((0, 0), (1, 1), (1, 1)), constant_values=high) for each in (before, after)
+        )
+        rows = [np.concatenate(list(each), axis=1) for each in framed]
         axis.imshow(np.concatenate(rows, axis=0), cmap="gray")
         axis.set_axis_off()
 
