@@ -18,7 +18,7 @@ from training import study as studies
 from training import sweep as sweeps
 from training.commands import experiments, export, train
 from training.commands.evaluate import EVALUATIONS, Evaluation
-from training.commands.outcome import Outcome
+from training.commands.outcome import SILENCE, Outcome
 from training.commands.train import TrainRequest
 from training.errors import TrainingError, UsageError
 from training.export.registry import EXPORTERS
@@ -41,6 +41,8 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] | No
         return _USER_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
+    if outcome is SILENCE:
+        return 0
     if options.json:
         print(json.dumps(outcome.fields, ensure_ascii=False))
     else:

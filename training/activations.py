@@ -39,8 +39,12 @@ def is_activation(module: nn.Module) -> bool:
 
 
 def dead_fraction(module: nn.Module, outputs: Tensor) -> float:
-    """Fraction of an activation's units, `[N, units, …]`, that pass on no gradient for any example, 0…1."""
+    """Fraction of an activation's units that pass on no gradient for any example, 0…1.
+
+    Units are the channels of `[N, units, H, W]`, and the last axis of `[N, units]` and `[N, frames, units]`.
+    """
     with torch.no_grad():
         silent = _SILENT[type(module)](outputs.detach())
-        others = [axis for axis in range(silent.ndim) if axis != 1]
+        units = 1 if silent.ndim == 4 else silent.ndim - 1
+        others = [axis for axis in range(silent.ndim) if axis != units]
         return float(silent.all(dim=others).float().mean())

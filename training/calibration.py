@@ -6,6 +6,7 @@ temperature is fitted on held-out examples and lies inside the exported graph.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +16,7 @@ from scipy.optimize import minimize_scalar
 BINS = 15
 _COOLEST, _HOTTEST = 0.05, 20.0
 _WANTED_PRECISION = 0.95
-_STRANGE_QUANTILE = 0.95
+_STRANGE_SHARE = 0.95
 Logits = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 ClassIds = NDArray[np.int64]
@@ -88,9 +89,13 @@ def confident_score(scores: Probabilities, class_ids: ClassIds, strange: Probabi
     """
     best, right = scores.max(axis=-1), scores.argmax(axis=-1) == class_ids
     order = np.argsort(-best, kind="stable")
+    falling = best[order]
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(share >= _WANTED_PRECISION)
-    lowest = float(best[order][enough[-1]]) if len(enough) else 1.0
+    is_last = np.append(falling[1:] < falling[:-1], True)  # equal scores are believed together
+    enough = np.flatnonzero((share >= _WANTED_PRECISION) & is_last)
+    lowest = float(falling[enough[-1]]) if len(enough) else 1.0
     if strange is not None and len(strange):
-        lowest = max(lowest, float(np.quantile(strange.max(axis=-1), _STRANGE_QUANTILE)))
+        below = math.ceil(_STRANGE_SHARE * len(strange))
+        highest = np.sort(strange.max(axis=-1))[below - 1]
+        lowest = max(lowest, float(np.nextafter(highest, 2.0)))
     return min(1.0, lowest)

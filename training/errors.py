@@ -1,14 +1,15 @@
 """What a person who runs a command can mend: each error is one sentence, and the command ends with status 2.
 
 TrainingError
-├── SourceError    weights cannot be had, or are not what was pinned
-├── DataError      the data folder lacks what is needed
-├── RecipeError    a recipe is wrong somewhere
-├── DivergedError  training came to nothing: not a number, or gradients that vanish or explode
-├── ExportError    a model cannot be exported as asked
+├── SourceError      weights cannot be had, or are not what was pinned
+├── DataError        the data folder lacks what is needed
+├── RecipeError      a recipe is wrong somewhere
+├── CheckpointError  a checkpoint cannot be read or written, or belongs to something else
+├── DivergedError    training came to nothing: not a number, or gradients that vanish or explode
+├── ExportError      a model cannot be exported as asked
 │   └── ParityError  the exported graph does not compute what PyTorch computes
-├── GateError      a model is worse than the one that it would replace
-└── UsageError     the command line asks for what does not exist
+├── GateError        a model is worse than the one that it would replace
+└── UsageError       the command line asks for what does not exist
 """
 
 from __future__ import annotations
@@ -28,6 +29,10 @@ class DataError(TrainingError):
 
 class RecipeError(TrainingError):
     """A recipe is wrong somewhere, or there is none of that name."""
+
+
+class CheckpointError(TrainingError):
+    """A checkpoint cannot be read or written, or belongs to something else."""
 
 
 class DivergedError(TrainingError):

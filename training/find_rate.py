@@ -56,12 +56,13 @@ def find_rate(recipe: Recipe, objective: Objective, world: World, steps: int = S
     """
     network = objective.network.to(world.device)
     optimiser = build_optimiser(network, recipe.optimise)
+    factors = [group["lr"] / recipe.optimise.rate for group in optimiser.param_groups]
     rates, losses = list[float](), list[float]()
     mean = 0.0
     objective.begin_training()
     for step, rate in enumerate(np.geomspace(LOWEST, HIGHEST, steps).tolist()):
-        for group in optimiser.param_groups:
-            group["lr"] = rate
+        for group, factor in zip(optimiser.param_groups, factors, strict=True):
+            group["lr"] = rate * factor
         loss = _step(recipe, objective, world, optimiser, step)
         mean = _SMOOTHING * mean + (1 - _SMOOTHING) * loss
         smooth = mean / (1 - _SMOOTHING ** (step + 1))

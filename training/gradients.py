@@ -23,7 +23,7 @@ from training.initialise import Weighted
 
 _VANISHED = 1e-4  # of the last layer's gradient, each by its weights
 _EXPLODED = 50.0  # times the median of the last looks
-_HUGE = 1e4
+_HUGE, _SHORT = 1e4, 1.0  # lengths that are too long, and that are fine, whatever came before
 _DEAD = 0.9
 _PATIENCE = 3  # looks in a row before anything is said
 _REMEMBERED = 20
@@ -38,7 +38,7 @@ class Look:
     norm: float
     """Of all gradients together."""
     layers: dict[str, float]
-    """Of each layer with weights, first to last: length of its gradient by length of its weights."""
+    """Of each linear or convolutional layer, first to last: length of its gradient by length of its weights."""
     dead: dict[str, float]
     """Of each activation, first to last: fraction of units that pass nothing on, 0…1."""
 
@@ -56,6 +56,7 @@ class Watch:
             for name, each in network.named_modules()
             if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d) and each.weight.requires_grad
         }
+        self._parameters = [each for each in network.parameters() if each.requires_grad]
         self._activations = {name: each for name, each in network.named_modules() if is_activation(each)}
         self._dead: dict[str, float] = {}
 
@@ -79,7 +80,7 @@ class Watch:
     def look(self, step: int) -> Look:
         """Read the gradients of the backward pass that has just been made."""
         layers = {name: _ratio(each.weight) for name, each in self._layers.items() if each.weight.grad is not None}
-        gradients = [each.weight.grad for each in self._layers.values() if each.weight.grad is not None]
+        gradients = [each.grad for each in self._parameters if each.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
         return Look(step, norm, layers, dict(self._dead))
 
@@ -129,7 +130,7 @@ class Judge:
 
     def _exploding(self, look: Look) -> str | None:
         usual = statistics.median(self.norms) if len(self.norms) >= _PATIENCE else math.inf
-        if math.isfinite(look.norm) and look.norm <= _HUGE and look.norm <= _EXPLODED * max(usual, _TINY):
+        if math.isfinite(look.norm) and look.norm <= _HUGE and look.norm <= max(_EXPLODED * usual, _SHORT):
             return None
         return (
             f"gradients explode: their length at step {look.step} is {look.norm:.3g}; set optimise.clip_norm (1 is "

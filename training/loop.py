@@ -24,9 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training import checkpoint
-from training.checkpoint import CheckpointError
 from training.distributed import World
-from training.errors import DivergedError, RecipeError
+from training.errors import CheckpointError, DivergedError, RecipeError
 from training.gradients import Judge, Look, Watch
 from training.losses import l1_penalty
 from training.objectives.objective import Judgement, Key, Objective, generator
@@ -34,7 +33,6 @@ from training.optimise import build_optimiser, build_schedule, regularised
 from training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"
-_CHECKPOINT_EVERY_S = 60.0
 _LINE_EVERY_S = 5.0
 _MOST_POINTS = 600  # of the loss curve
 _STEP, _SAMPLE = 1, 2  # streams of random numbers
@@ -78,6 +76,8 @@ class Runtime:
     """Processes that prepare examples; 0 prepares them in this one."""
     is_shown: bool = True
     """Whether progress is drawn on a terminal."""
+    checkpoint_every_s: float = 60.0
+    """Least time between two checkpoints within an epoch; there is one at the end of each in any case."""
 
 
 class _Examples(Dataset[Any]):
@@ -164,7 +164,7 @@ class Trainer:
                 progress.seconds = time.monotonic() - begun_at
                 bar.update()
                 self._show(bar, amount)
-                if time.monotonic() - self._saved_at > _CHECKPOINT_EVERY_S:
+                if time.monotonic() - self._saved_at > self.runtime.checkpoint_every_s:
                     self._save()
 
     def _loader(self) -> Iterator[Any]:
@@ -242,6 +242,8 @@ class Trainer:
 
     def _look(self) -> None:
         look: Look = self.watch.look(self.progress.step)
+        if self.scaler.is_enabled() and not math.isfinite(look.norm):
+            return  # too large for fp16: the scaler leaves this step out and scales less from here on
         self.progress.looks.append(look.as_json())
         trouble = self.recipe.health.trouble
         for words in self.health.words(look) if trouble != "ignore" else []:
@@ -266,7 +268,8 @@ class Trainer:
             "seconds": round(progress.seconds, 2),
         }
         if progress.count and self.recipe.task == "image-classification":
-            row["train_accuracy"] = progress.right / progress.count
+            share = torch.tensor(progress.right / progress.count, dtype=torch.float64, device=self.world.device)
+            row["train_accuracy"] = float(self.world.mean(share))
         if self.objective.has_validation:
             self._validate(row)
         progress.epochs.append(row)
@@ -285,10 +288,11 @@ class Trainer:
 
     def _validate(self, row: dict[str, Any]) -> None:
         judgement: Judgement = self.objective.judge(self.judged(), "validation", self.world.device)
+        score = self.world.of_first(judgement.score)  # batch norms' statistics differ between processes
         row["validation_loss"] = judgement.loss
         row |= {f"validation_{name}": value for name, value in judgement.figures.items()}
-        if judgement.score > self.progress.best_score:
-            self.progress.best_score, self.progress.best_epoch = judgement.score, self.progress.epoch
+        if score > self.progress.best_score:
+            self.progress.best_score, self.progress.best_epoch = score, self.progress.epoch
             self._best = {name: each.detach().clone() for name, each in self.judged().state_dict().items()}
 
     def _say_epoch(self, row: dict[str, Any]) -> None:
@@ -353,7 +357,7 @@ class Trainer:
         state = None if self.runtime.folder is None else checkpoint.load(self.runtime.folder / CHECKPOINT)
         if state is None:
             return
-        if (state["schema"], state["fingerprint"]) != (_SCHEMA, self.recipe.fingerprint):
+        if (state.get("schema"), state.get("fingerprint")) != (_SCHEMA, self.recipe.fingerprint):
             raise CheckpointError(f"the checkpoint in {self.runtime.folder} is of another recipe")
         self.network.load_state_dict(state["network"])
         if self.mean is not None:

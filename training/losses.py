@@ -20,7 +20,7 @@ CtcLossFunction = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Log-probabilities `[frames, N, tokens]`, targets, lengths of both, to a scalar."""
 BLANK = 0
 
-_DISTANCES: dict[str, Loss] = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.huber_loss}
+_DISTANCES: dict[str, Callable[..., Tensor]] = {"l1": F.l1_loss, "l2": F.mse_loss, "huber": F.huber_loss}
 
 
 def classification_loss(section: LossSection, class_weights: Tensor | None = None) -> Loss:
@@ -35,9 +35,12 @@ def classification_loss(section: LossSection, class_weights: Tensor | None = Non
             logits, _smoothed(targets, section.label_smoothing), weight=weigh(targets)
         )
     distance = _DISTANCES[section.kind]
-    return lambda logits, targets: distance(
-        weigh(targets) * torch.softmax(logits, dim=-1), weigh(targets) * _smoothed(targets, section.label_smoothing)
-    )
+
+    def loss(logits: Tensor, targets: Tensor) -> Tensor:
+        smoothed = _smoothed(targets, section.label_smoothing)
+        return (weigh(targets) * distance(torch.softmax(logits, dim=-1), smoothed, reduction="none")).mean()
+
+    return loss
 
 
 def reconstruction_loss(section: LossSection) -> Loss:

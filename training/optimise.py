@@ -1,6 +1,6 @@
 """Optimisers and schedules of a recipe, PyTorch's own, and which weights are regularised.
 
-Biases, norms' scales and embeddings of places are neither decayed nor penalised: they have one dimension.
+Biases and norms' scales are neither decayed nor penalised: they have one dimension.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def build_schedule(optimiser: Optimizer, section: Optimise, steps: int) -> LRSch
             optimiser,
             [group["lr"] for group in optimiser.param_groups],
             total_steps=max(2, steps),
-            pct_start=min(0.9, max(section.warmup, 1 / max(2, steps))),
+            pct_start=min(0.9, max(section.warmup, 2 / max(2, steps))),  # it cannot do without a rise
             cycle_momentum=False,
             div_factor=_ONE_CYCLE_DIV,
             final_div_factor=_ONE_CYCLE_FINAL_DIV,

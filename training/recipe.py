@@ -29,9 +29,9 @@ Positive = Annotated[int, Field(gt=0)]
 
 
 class Section(BaseModel):
-    """A part of a recipe: frozen, and it refuses keys that it does not know."""
+    """A part of a recipe: frozen, and it refuses keys that it does not know and numbers that are none."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Cost(Section):
@@ -282,6 +282,20 @@ class Recipe(Section):
             raise ValueError("start.initialiser and start.gain would overwrite published weights: leave them out")
         if self.optimise.batch % self.optimise.accumulate:
             raise ValueError("optimise.batch must be a multiple of optimise.accumulate")
+        if self.task == "speech-recognition" and self.data.source == "digits":
+            raise ValueError("data.source digits holds pictures and no recordings")
+        return self
+
+    @model_validator(mode="after")
+    def _network_fits(self) -> Recipe:
+        """A network that can be built and can take the pictures."""
+        network, side_px = self.network, min(self.train_px, self.eval_px)
+        if isinstance(network, Mlp | Autoencoder) and self.train_px != self.eval_px:
+            raise ValueError(f"a network of the kind {network.kind} is judged at the size that it is trained at")
+        if isinstance(network, Cnn) and (side_px - (network.stem == "whitened")) >> len(network.widths) == 0:
+            raise ValueError(f"pictures of {side_px} pixels cannot be halved {len(network.widths)} times")
+        if isinstance(network, Ctc) and network.context == "attention" and network.width % network.heads:
+            raise ValueError("network.width must be a multiple of network.heads")
         return self
 
     @property
@@ -365,7 +379,10 @@ def parse(name: str, content: Mapping[str, Any]) -> Recipe:
         return Recipe.model_validate({**content, "name": name})
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "the recipe"
+        kind = content["network"].get("kind") if isinstance(content.get("network"), Mapping) else None
+        tagged = ("network", kind)  # pydantic names the kind in a network's places; a recipe's keys do not
+        loc = ("network", *first["loc"][2:]) if first["loc"][:2] == tagged else first["loc"]
+        where = ".".join(str(part) for part in loc) or "the recipe"
         words = first["msg"].removeprefix("Value error, ")
         if first["type"] == "extra_forbidden":
             words = "there is no such key"
@@ -391,6 +408,7 @@ def _put(content: dict[str, Any], key: str, value: Any) -> None:
 def _toml_value(text: str) -> Any:
     """A TOML value; a word without quotes is a string."""
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        table = tomllib.loads(f"value = {text}")
     except tomllib.TOMLDecodeError:
         return text
+    return table["value"] if len(table) == 1 else text

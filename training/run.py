@@ -86,10 +86,11 @@ class Run:
         """
         handle = os.open(self.folder / ".lock", os.O_CREAT | os.O_RDWR)
         try:
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise UsageError(f"{self.id} is being trained by another process") from error
             yield
-        except BlockingIOError as error:
-            raise UsageError(f"{self.id} is being trained by another process") from error
         finally:
             os.close(handle)
 
@@ -102,12 +103,13 @@ def fingerprint(recipe: Recipe, data: str) -> str:
 def open_run(root: Path, recipe: Recipe, data: str) -> Run:
     """The unfinished run of this recipe on these data, or the next number's new folder."""
     parent, key = root / recipe.name, fingerprint(recipe, data)
-    number = max(_numbers(parent, key), default=0)
-    if number and not (latest := Run(parent / f"{key}-{number}")).is_finished:
-        return latest
-    run = Run(parent / f"{key}-{number + 1}")
+    number = max(_numbers(parent, key), default=1)
+    run = Run(parent / f"{key}-{number}")
+    if run.is_finished:
+        run = Run(parent / f"{key}-{number + 1}")
     run.folder.mkdir(parents=True, exist_ok=True)
-    run.write(RECIPE, recipe.model_dump(mode="json", exclude={"name"}))
+    if not (run.folder / RECIPE).is_file():  # a run may also have stopped before it was written
+        run.write(RECIPE, recipe.model_dump(mode="json", exclude={"name"}))
     return run
 
 
@@ -137,4 +139,5 @@ def find_run(root: Path, reference: str) -> Run:
 
 
 def _numbers(parent: Path, key: str) -> list[int]:
-    return sorted(int(each.name.rpartition("-")[2]) for each in parent.glob(f"{key}-*") if each.is_dir())
+    numbers = (each.name.removeprefix(f"{key}-") for each in parent.glob(f"{key}-*") if each.is_dir())
+    return sorted(int(number) for number in numbers if number.isdecimal())

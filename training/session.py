@@ -71,11 +71,9 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
 
 def _opened(recipe: Recipe, prepared: Prepared, around: Surroundings, world: World) -> Run:
     """The first process decides which run it is, the others hear of it."""
-    found = [open_run(around.runs, recipe, prepared.fingerprint) if world.is_first else None]
-    if world.size > 1:
-        torch.distributed.broadcast_object_list(found)
-    assert found[0] is not None  # noqa: S101 - the first process has opened it
-    return found[0]
+    found = world.of_first(open_run(around.runs, recipe, prepared.fingerprint) if world.is_first else None)
+    assert found is not None  # noqa: S101 - the first process has opened it
+    return found
 
 
 def _announce(recipe: Recipe, prepared: Prepared, run: Run, around: Surroundings) -> None:

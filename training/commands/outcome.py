@@ -12,3 +12,7 @@ class Outcome:
 
     lines: tuple[str, ...]
     fields: dict[str, Any]
+
+
+SILENCE = Outcome((), {})
+"""Of a process that leaves speaking to another one."""

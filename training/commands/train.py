@@ -9,7 +9,8 @@ from typing import Any
 from models.store import Artifact, Store
 from training import recipe as recipes
 from training.commands.export import described
-from training.commands.outcome import Outcome
+from training.commands.outcome import SILENCE, Outcome
+from training.distributed import is_first_process
 from training.export.trained import Publication
 from training.export.trained import publish as publish_run
 from training.run import REPORT, RESULT, Run, find_run
@@ -38,6 +39,8 @@ def train(asked: TrainRequest) -> Outcome:
     """
     recipe = recipes.load(asked.recipe, asked.overrides)
     run = train_recipe(recipe, asked.around)
+    if not is_first_process():
+        return SILENCE
     outcome = _run_outcome(run)
     if not asked.is_published:
         return outcome

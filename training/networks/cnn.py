@@ -1,7 +1,8 @@
 """A convolutional network in stages: each widens, halves the picture, and may add its input back (residual).
 
 A stage is convolution → pool → norm → activation, then so many more convolutions as the recipe says, each behind a
-shortcut (He et al. 2015). A first small convolution looks at the pixels, and the last picture is averaged.
+shortcut (He et al. 2015). A first small convolution looks at the pixels, and of the last picture each channel's
+highest value counts.
 """
 
 from __future__ import annotations

@@ -57,7 +57,7 @@ class HalvingConv(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor | None) -> Tensor:
         """`mask` `[N, 1, T']` is 1 where there is sound."""
-        y: Tensor = self.activation(self.norm(self.conv(x).transpose(1, 2)).transpose(1, 2))
+        y: Tensor = self.activation(self.norm(self.conv(x).transpose(1, 2))).transpose(1, 2)
         return y if mask is None else y * mask
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from training.export.silero import spoken_like
-from training.networks.log_mel import RATE_HZ, LogMel
+from training.networks.log_mel import RATE_HZ, FourierPower, LogMel
 
 TOLERANCE = 1e-3  # of log10 / 4: single precision in the quietest bands
 
@@ -42,3 +42,12 @@ def test_nothing_is_more_than_eight_decades_below_the_loudest() -> None:
 
 def test_silence_is_finite() -> None:
     assert torch.isfinite(LogMel(80)(torch.zeros(1, RATE_HZ))).all()
+
+
+def test_the_power_spectrum_is_a_windowed_fourier_transform() -> None:
+    audio = np.random.default_rng(1).standard_normal(1000)
+    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(400) / 400)
+    frames = [audio[start : start + 400] for start in range(0, 601, 160)]
+    expected = np.abs(np.fft.rfft(np.array(frames) * window)).T ** 2
+    got = FourierPower()(torch.from_numpy(audio.astype(np.float32))[None])[0].numpy()
+    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-2)
