@@ -61,8 +61,8 @@ class Units:
         """
         content = json.loads(path.read_text("utf-8"))
         texts, joiner = content["texts"], content["joiner"]
-        if not isinstance(joiner, str) or not all(isinstance(each, str) for each in texts):
-            raise ValueError("units and what joins them must be text")
+        if not (isinstance(texts, list) and all(isinstance(each, str) for each in (joiner, *texts))):
+            raise ValueError("units are a list of texts, and what joins them is one")
         return cls(tuple(texts), joiner)
 
     def write(self, path: Path) -> None:

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
+
+if TYPE_CHECKING:
+    from tests.trained import Workshop
 
 
 def pytest_configure() -> None:
@@ -24,3 +28,22 @@ def speech_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if not whispers.add_voice(root):
         pytest.skip("not exported yet: silero-vad; run `make models`")
     return root
+
+
+@pytest.fixture(scope="session")
+def digits_workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """Digits, trained and published; tests that use it mark themselves `trained` and change copies."""
+    from tests import trained
+
+    return trained.digits(tmp_path_factory.mktemp("digits"))
+
+
+@pytest.fixture(scope="session")
+def vowels_workshop(tmp_path_factory: pytest.TempPathFactory) -> Workshop:
+    """A small recogniser, trained and published; tests that use it mark themselves `trained` and change copies."""
+    from tests import trained
+
+    made = trained.vowels(tmp_path_factory.mktemp("vowels"))
+    if made is None:
+        pytest.skip("not exported yet: silero-vad; run `make models`")
+    return made

@@ -53,10 +53,9 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] | No
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__.splitlines()[0])
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    shared = _shared_options(environment)
 
     def add(name: str, command: Callable[[argparse.Namespace], Outcome], about: str) -> argparse.ArgumentParser:
-        sub = commands_of.add_parser(name, help=about, description=about, parents=[shared])
+        sub = commands_of.add_parser(name, help=about, description=about, parents=[_shared_options(environment)])
         sub.set_defaults(command=command)
         return sub
 
@@ -73,6 +72,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
 
 
 def _shared_options(environment: Mapping[str, str]) -> argparse.ArgumentParser:
+    """A parent for one command: argparse would share its defaults among all commands that have the same one."""
     shared = argparse.ArgumentParser(add_help=False)
     shared.add_argument("--json", action="store_true", help="print one object as the last line")
     shared.add_argument(
@@ -127,7 +127,13 @@ def _recipe_options(parser: argparse.ArgumentParser) -> None:
 def _hardware_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(data=None)  # PERCEPT_DATA is for measuring: nothing is trained on it by accident
     parser.add_argument("--device", choices=["cpu", "cuda"], help="default: a GPU where there is one")
-    parser.add_argument("--workers", type=int, default=0, help="processes that prepare examples (default 0: none)")
+    parser.add_argument("--workers", type=_count, default=0, help="processes that prepare examples (default 0: none)")
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text} is no number of processes")
+    return int(text)
 
 
 def _study_options(parser: argparse.ArgumentParser) -> None:

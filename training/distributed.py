@@ -29,6 +29,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from training.errors import UsageError
+
 T = TypeVar("T")
 
 
@@ -88,7 +90,12 @@ def joined(device: str | None = None) -> Iterator[World]:
     """The world of this process: that of `torchrun` where it was started by it, else itself.
 
     A training inside another one (an encoder that is trained first) shares its world.
+
+    Raises:
+        UsageError: a GPU is asked for and there is none.
     """
+    if device == "cuda" and not torch.cuda.is_available():
+        raise UsageError("this machine has no GPU that PyTorch can use: leave --device out")
     if "RANK" not in os.environ or not torch.distributed.is_available():
         yield World(device=torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu")))
         return

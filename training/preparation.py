@@ -30,6 +30,7 @@ from training.objectives.speech import SpeechObjective, divide, units_of
 from training.recipe import Ctc, Recipe
 
 _PUBLISHED = Normalisation((127.0,) * 3, (128.0,) * 3)  # of EfficientNet-Lite's weights
+_NOTHING_LEFT = "nothing is left to learn from once the held-out parts are taken off: set data.validation lower"
 _LSUV_BATCH = 256
 _WHITENED = 2_000  # pictures that a whitened stem is worked out from
 
@@ -66,9 +67,7 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
     found = _pictures(recipe, data, cache)
     parts = divided(found, recipe)
     if not len(parts.train):
-        raise DataError(
-            "nothing is left to learn from once the held-out parts are taken off: set data.validation lower"
-        )
+        raise DataError(_NOTHING_LEFT)
     torch.manual_seed(recipe.seed)
     network = image_network(
         recipe.network,
@@ -121,6 +120,8 @@ def _prepare_speech(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
         cache=cache,
     )
     parts = divide(found, recipe)
+    if not len(parts.train):
+        raise DataError(_NOTHING_LEFT)
     units = units_of(parts.train, recipe)
     assert isinstance(recipe.network, Ctc)  # noqa: S101 - the recipe has checked it
     torch.manual_seed(recipe.seed)

@@ -190,7 +190,7 @@ def _begin_with_encoder(recipe: Recipe, prepared: Prepared, around: Surroundings
     layers = _encoder_layers(run, source, around)
     target = prepared.objective.network.state_dict()
     named = {name: each for name, each in layers.items() if name in target and target[name].shape == each.shape}
-    if not named:
+    if not any(each.ndim > 1 for each in named.values()):  # counters of norms have the same shape everywhere
         raise RecipeError(
             f"recipe {recipe.name}: none of its hidden layers has the shape of those of {source.name}'s encoder"
         )

@@ -78,12 +78,12 @@ class _CtcSession:
         """One run of the graph; a window of which nothing is written gives no segment."""
         self.stop_if_unwanted()
         emissions = best_path(self.transcriber.log_probabilities(window.samples))
-        if emissions:
-            self.segments.append(self._segment(window, emissions))
+        text = self.reading.units.text([each.token for each in emissions]).strip()
+        if text:
+            self.segments.append(self._segment(window, emissions, text))
 
-    def _segment(self, window: Window, emissions: Sequence[Emission]) -> Segment:
+    def _segment(self, window: Window, emissions: Sequence[Emission], text: str) -> Segment:
         stride_s = self.reading.stride_s
-        text = self.reading.units.text([each.token for each in emissions])
         logprob = float(np.mean([each.logprob for each in emissions]))
         return Segment(
             start_s=window.start_s + min(emissions[0].begin * stride_s, window.duration_s),

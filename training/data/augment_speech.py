@@ -14,7 +14,7 @@ from scipy.signal import fftconvolve
 from torch import Tensor
 
 from training.data.speech import RATE_HZ
-from training.networks.ctc import HOP
+from training.networks.ctc import HOP, frame_mask
 from training.recipe import Augment
 
 Audio = NDArray[np.float32]
@@ -120,7 +120,10 @@ def varied(audio: Audio, section: Augment, rng: np.random.Generator) -> Audio:
 
 
 def masked(features: Tensor, lengths: Tensor, section: Augment, rng: np.random.Generator) -> Tensor:
-    """SpecAugment on `[N, mels, frames]`: stretches of time and bands of pitch become the mean."""
+    """SpecAugment on `[N, mels, frames]`: stretches of time and bands of pitch become each band's own mean.
+
+    A recording's mean is over its own frames (`lengths`), so padding does not change it.
+    """
     if not (section.time_mask_s or section.mel_mask):
         return features
     kept = torch.ones_like(features)
@@ -133,5 +136,6 @@ def masked(features: Tensor, lengths: Tensor, section: Augment, rng: np.random.G
             band = int(rng.integers(0, section.mel_mask + 1))
             low = int(rng.integers(0, max(1, features.shape[1] - band)))
             kept[row, low : low + band] = 0
-    mean = features.mean(-1, keepdim=True)
+    heard = frame_mask(lengths, features.shape[-1])[:, None].to(features.dtype)
+    mean = (features * heard).sum(-1, keepdim=True) / lengths.clamp(min=1)[:, None, None]
     return features * kept + mean * (1 - kept)

@@ -65,6 +65,12 @@ def decoded(files: Sequence[Path], side_px: int, cache: Path) -> Decoded:
     )
 
 
+def left_out(notes: Sequence[str]) -> str:
+    """What an error adds where files were left out: the first of them and how many more; nothing where none were."""
+    more = f" (and {len(notes) - 1} more)" if len(notes) > 1 else ""
+    return f"; {notes[0]}{more}" if notes else ""
+
+
 def listing_key(files: Sequence[Path], settings: str) -> str:
     """Sixteen hex digits of files by their places, sizes and times, and of what is made of them."""
     digest = hashlib.sha256(settings.encode())

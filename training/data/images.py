@@ -22,7 +22,7 @@ from sklearn.datasets import load_digits
 from models.manifest import ImagePreprocessing
 from models.preprocess import draft, fit
 from training.data.archive import unpacked
-from training.data.decoded import Decoded, decoded
+from training.data.decoded import Decoded, decoded, left_out
 from training.data.split import Indices, grouped_split
 from training.errors import DataError
 
@@ -125,9 +125,9 @@ def read_images(root: Path, size_px: int, test_fraction: float, cache: Path) -> 
     tests = range(len(train_files), len(train_files) + len(test_files))
     test = _labelled(found, tests, [label for _, label in test_files], classes)
     notes = tuple(f"{file} was left out: {reason}" for file, reason in found.broken)
-    _refuse_too_little(root, classes, [("", classes[each]) for each in train.class_ids])
+    _refuse_too_little(root, classes, [("", classes[each]) for each in train.class_ids], notes)
     if not len(test):
-        return _divided(train, classes, test_fraction, notes)
+        return _with_test(_divided(train, classes, test_fraction, notes), root)
     judged = set(test.contents)
     kept = np.array([index for index, content in enumerate(train.contents) if content not in judged], np.int64)
     if twins := len(train) - len(kept):
@@ -151,18 +151,23 @@ def _by_class(folder: Path) -> list[tuple[Path, str]]:
         (file, each.name)
         for each in classes
         for file in sorted(each.rglob("*"))
-        if file.is_file() and not file.name.startswith(".")
+        if file.is_file() and not any(part.startswith(".") for part in file.relative_to(folder).parts)
     ]
 
 
 def _read_csv(table: Path) -> dict[str, list[tuple[Path, str]]]:
     """Columns `path` and `label`, and `part` (train or test) where parts are given."""
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        rows = list(csv.DictReader(file))
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table.name} is neither a CSV in UTF-8 nor a tar") from error
     if not rows or any(column not in rows[0] for column in _COLUMNS):
         raise DataError(f"{table.name} needs a header with the columns {' and '.join(_COLUMNS)}")
     parts: dict[str, list[tuple[Path, str]]] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 1):
+        if not all(row[column] for column in _COLUMNS):
+            raise DataError(f"{table.name}: row {number} lacks a path or a label")
         part = (row.get("part") or _TRAIN).strip()
         if part not in {_TRAIN, _TEST}:
             raise DataError(f"{table.name}: the part {part} is neither {_TRAIN} nor {_TEST}")
@@ -170,17 +175,20 @@ def _read_csv(table: Path) -> dict[str, list[tuple[Path, str]]]:
     return parts
 
 
-def _refuse_too_little(root: Path, classes: Sequence[str], files: Sequence[tuple[object, str]]) -> None:
+def _refuse_too_little(
+    root: Path, classes: Sequence[str], files: Sequence[tuple[object, str]], notes: Sequence[str] = ()
+) -> None:
+    left = left_out(notes)
     if not files:
-        raise DataError(f"{root} holds no pictures: put them into one folder for each class, or name them in a CSV")
+        raise DataError(f"{root} holds no pictures: make a folder for each class, or name them in a CSV{left}")
     if len(classes) < 2:
         raise DataError(f"{root} holds only the class {classes[0]}: at least two are needed to tell apart")
     if len(files) < MIN_PICTURES:
-        raise DataError(f"{root} holds only {len(files)} pictures to learn from: at least {MIN_PICTURES} are needed")
+        raise DataError(f"{root} holds only {len(files)} pictures to learn from: {MIN_PICTURES} are needed{left}")
     counts = Counter(label for _, label in files)
     for each in classes:
         if counts[each] < 2:
-            raise DataError(f"{root} holds {counts[each]} pictures of the class {each}: at least 2 are needed")
+            raise DataError(f"{root} holds {counts[each]} pictures of the class {each}: at least 2 are needed{left}")
 
 
 def _labelled(found: Decoded, places: range, labels: Sequence[str], classes: Sequence[str]) -> Pictures:
@@ -194,6 +202,15 @@ def _labelled(found: Decoded, places: range, labels: Sequence[str], classes: Seq
         contents=tuple(found.contents[row] for row in rows),
         files=tuple(found.files[row] for row in rows),
     )
+
+
+def _with_test(data: ImageData, root: Path) -> ImageData:
+    if not len(data.test):
+        raise DataError(
+            f"no picture of {root} can be held out to judge by, its classes are too small: set data.test higher, or "
+            f"divide the pictures into folders {_TRAIN} and {_TEST}"
+        )
+    return data
 
 
 def _is_grey(pixels: NDArray[np.uint8]) -> bool:

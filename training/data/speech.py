@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import librosa
 import numpy as np
@@ -24,7 +24,7 @@ from tqdm import tqdm
 
 from training.data.archive import unpacked
 from training.data.cached import cached
-from training.data.decoded import listing_key
+from training.data.decoded import left_out, listing_key
 from training.data.split import Indices, grouped_split
 from training.errors import DataError
 
@@ -33,6 +33,7 @@ SUFFIXES = frozenset({".wav", ".flac", ".mp3", ".ogg", ".opus", ".m4a", ".aiff"}
 MIN_RECORDINGS = 20
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _FSDD_TESTS = 5  # takes 0 to 4 of each speaker and digit are the official test part
+_TEXTS = ("text", "label", "sentence")
 _SOUND, _INDEX = "sound.s16", "index.json"
 _LEVELS = 32767
 _CHUNK = 128
@@ -125,6 +126,7 @@ def _parts(root: Path, found: Recordings, test_fraction: float, notes: tuple[str
     if len(found) < MIN_RECORDINGS:
         raise DataError(
             f"{root} holds only {len(found)} recordings to learn from: at least {MIN_RECORDINGS} are needed"
+            f"{left_out(notes)}"
         )
     parts = np.array([each.part for each in found.listed])
     if (parts == "test").any():
@@ -136,16 +138,33 @@ def _parts(root: Path, found: Recordings, test_fraction: float, notes: tuple[str
     fresh = np.array([index for index in kept.tolist() if found.contents[index] not in judged], np.int64)
     if twins := len(kept) - len(fresh):
         notes = (*notes, f"{twins} training recordings are in the test part too and were left out")
+    if not len(test):
+        raise DataError(f"no recording of {root} can be held out to judge by: set data.test higher")
     return SpeechData(found.taken(fresh), test, notes)
 
 
 def divided(found: Recordings, by: SplitBy, fraction: float, seed: int) -> tuple[Indices, Indices]:
     """What is kept and what is held out; texts that come often are divided evenly."""
     has_speakers = by == "speaker" and len({each.speaker for each in found.listed}) > 1
-    groups = [each.speaker for each in found.listed] if has_speakers else list(found.contents)
+    groups = _speakers(found) if has_speakers else list(found.contents)
     texts = [each.text for each in found.listed]
     is_closed = len(set(texts)) * 10 <= len(texts) and not has_speakers
     return grouped_split(groups, texts if is_closed else [""] * len(texts), fraction, seed)
+
+
+def _speakers(found: Recordings) -> list[str]:
+    """The speaker of each recording; two who are said to speak in the same recording count as one."""
+    first: dict[str, str] = {}
+    root: dict[str, str] = {}
+
+    def of(speaker: str) -> str:
+        while (above := root.get(speaker, speaker)) != speaker:
+            speaker = above
+        return speaker
+
+    for listed, content in zip(found.listed, found.contents, strict=True):
+        root[of(listed.speaker)] = of(first.setdefault(content, listed.speaker))
+    return [of(each.speaker) for each in found.listed]
 
 
 def _fsdd(place: Path) -> tuple[list[Listed], list[Path]]:
@@ -167,7 +186,8 @@ def _listed(place: Path) -> tuple[list[Listed], list[Path]]:
     """What a table names, or what lies in a folder with its text; and recordings without a transcript."""
     table = place if place.is_file() else next(iter(sorted([*place.glob("*.tsv"), *place.glob("*.jsonl")])), None)
     if table is not None:
-        return [_of_row(table, row) for row in _rows(table)], []
+        rows = [_of_row(table, row) for row in _rows(table)]
+        return [each for each in rows if each.text], [each.file for each in rows if not each.text]
     files = sorted(each for each in place.rglob("*") if each.suffix.lower() in SUFFIXES)
     if not files:
         raise DataError(f"{place} holds no recordings ({', '.join(sorted(SUFFIXES))})")
@@ -178,48 +198,61 @@ def _listed(place: Path) -> tuple[list[Listed], list[Path]]:
             f"{place} holds recordings and no transcripts: put a .txt beside each, or a table .tsv or .jsonl with "
             "the columns path and text"
         )
-    return [
-        Listed(file, said[file.with_suffix("")], file.parent.name if file.parent != place else "")
-        for file in files
-        if file.with_suffix("") in said
-    ], missing
+    return [Listed(file, *said[file.with_suffix("")]) for file in files if file.with_suffix("") in said], missing
 
 
-def _texts_beside(place: Path) -> dict[Path, str]:
-    """`a.txt` beside `a.wav`, and LibriSpeech's `*.trans.txt` with a line for each recording."""
-    said: dict[Path, str] = {}
+def _texts_beside(place: Path) -> dict[Path, tuple[str, str]]:
+    """What is said and by whom: `a.txt` beside `a.wav`, the speaker's folder around them; or LibriSpeech's files.
+
+    Those are `*.trans.txt` with a line for each recording, `<speaker>-<chapter>-<number> <text>`.
+    """
+    said: dict[Path, tuple[str, str]] = {}
     for file in sorted(place.rglob("*.txt")):
-        words = file.read_text("utf-8", "replace")
+        words = file.read_text("utf-8-sig", "replace")
         if not file.name.endswith(".trans.txt"):
-            said[file.with_suffix("")] = words.strip()
+            said[file.with_suffix("")] = (words.strip(), file.parent.name if file.parent != place else "")
             continue
         for line in words.splitlines():
             name, _, text = line.partition(" ")
-            said[file.parent / name] = text.strip()
-    return said
+            said[file.parent / name] = (text.strip(), name.partition("-")[0])
+    return {stem: each for stem, each in said.items() if each[0]}
 
 
-def _rows(table: Path) -> Iterator[Mapping[str, str]]:
-    if table.suffix == ".jsonl":
-        for number, line in enumerate(table.read_text("utf-8").splitlines(), 1):
-            try:
-                yield json.loads(line)
-            except ValueError as error:
-                raise DataError(f"{table.name}, line {number}, is no JSON") from error
-        return
-    with table.open(encoding="utf-8-sig", newline="") as file:
-        yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+def _rows(table: Path) -> Iterator[Mapping[str, Any]]:
+    try:
+        if table.suffix == ".jsonl":
+            yield from _json_rows(table)
+            return
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            yield from csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{table.name} is neither a table in UTF-8 nor a tar") from error
 
 
-def _of_row(table: Path, row: Mapping[str, str]) -> Listed:
-    text = row.get("text") or row.get("label") or row.get("sentence")
-    if not row.get("path") or not isinstance(text, str):
+def _json_rows(table: Path) -> Iterator[Mapping[str, Any]]:
+    for number, line in enumerate(table.read_text("utf-8-sig").split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except ValueError as error:
+            raise DataError(f"{table.name}, line {number}, is no JSON") from error
+        if not isinstance(row, dict):
+            raise DataError(f"{table.name}, line {number}, is no JSON object")
+        yield row
+
+
+def _of_row(table: Path, row: Mapping[str, Any]) -> Listed:
+    """A row's recording; its text is empty where the row has none."""
+    texts = [row[column] or "" for column in _TEXTS if column in row]
+    text = next((each for each in texts if each), "")
+    if not texts or not all(isinstance(each, str) and each for each in (row.get("path"), text or " ")):
         raise DataError(f"{table.name} needs the columns path and text (and may have speaker and part)")
     part = row.get("part") or ""
     if part not in {"train", "test", ""}:
         raise DataError(f"{table.name}: the part {part} is neither train nor test")
     known: Part = "test" if part == "test" else "train" if part == "train" else ""
-    return Listed(table.parent / row["path"], text, row.get("speaker") or "", known)
+    return Listed(table.parent / row["path"], text.strip(), str(row.get("speaker") or ""), known)
 
 
 def _decoded(listed: Sequence[Listed], cache: Path) -> tuple[Recordings, list[tuple[Path, str]]]:

@@ -1,12 +1,13 @@
 """Dividing examples into parts without leaks: what belongs together (one content, one speaker) stays together.
 
-Every class is divided by the same fraction as nearly as its groups allow, and the same seed divides the same way.
+Every class is divided by the same fraction as nearly as its groups allow: a group that would overshoot by more than
+is missing stays where it is. The same seed divides the same way.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +35,22 @@ def grouped_split(
     names = list(members)
     for place in order:
         indices = members[names[place]]
-        if all(wanted[classes[index]] >= 0.5 for index in indices):
+        counts = Counter(classes[index] for index in indices)
+        if all(count <= 2 * wanted[each] for each, count in counts.items()):
             held += indices
-            for index in indices:
-                wanted[classes[index]] -= 1
+            for each, count in counts.items():
+                wanted[each] -= count
+    if not held:
+        held = _smallest([members[names[place]] for place in order], classes, wanted)
     chosen = np.zeros(len(groups), bool)
     chosen[held] = True
     return np.flatnonzero(~chosen), np.flatnonzero(chosen)
+
+
+def _smallest(groups: list[list[int]], classes: Sequence[Hashable], wanted: Mapping[Hashable, float]) -> list[int]:
+    """A part that is too large is better than none, if each of its classes wants one and others stay."""
+    asked = [each for each in groups if all(2 * wanted[classes[index]] >= 1 for index in each)]
+    return min(asked, key=len) if asked and len(groups) > 1 else []
 
 
 def first_of_each_class(classes: Sequence[int], count: int, seed: int) -> Indices:

@@ -6,8 +6,10 @@ held-out part. A model that is worse on it than the one it would replace is refu
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from models.store import Artifact, Store
 from training.errors import UsageError
@@ -50,9 +52,17 @@ def publish(asked: Publication) -> Artifact:
         raise UsageError(f"{asked.run.id} restores pictures and recognises nothing: there is nothing to serve")
     asked.run.load_weights(objective.network)
     origin = Origin.of_run(asked.run, recipe)
-    if asked.is_kept:
-        about = _described(asked.run, prepared, objective, origin)
-        origin = kept.keep(objective.network, recipe, about, asked.cache).origin()
+    if not asked.is_kept:
+        return _published(asked, objective, origin)
+    about = _described(asked.run, prepared, objective, origin)
+    with TemporaryDirectory() as scratch:  # what is refused must not replace what was kept before
+        origin = kept.keep(objective.network, recipe, about, asked.cache, Path(scratch)).origin()
+        artifact = _published(asked, objective, origin)
+        shutil.copytree(scratch, kept.FOLDER, dirs_exist_ok=True)
+    return artifact
+
+
+def _published(asked: Publication, objective: Classification | SpeechObjective, origin: Origin) -> Artifact:
     request = ExportRequest(asked.store, asked.cache)
     if isinstance(objective, SpeechObjective):
         return trained_speech.publish(objective, origin, request, is_forced=asked.is_forced, is_kept=asked.is_kept)

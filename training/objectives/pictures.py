@@ -235,7 +235,8 @@ class Reconstruction(PictureObjective):
     def step(self, forward: Forward, batch: Batch, _: np.random.Generator, device: torch.device) -> StepResult:
         """How far the output is from the input."""
         images = self.inputs(batch[0].to(device))
-        return StepResult(self.loss(forward(images), images), 0.0, len(images), len(images))
+        restored = forward(images).expand_as(images)  # a network for greys gives one channel for all
+        return StepResult(self.loss(restored, images), 0.0, len(images), len(images))
 
     def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
         """The loss, and the first pictures beside what became of them."""
@@ -244,7 +245,7 @@ class Reconstruction(PictureObjective):
         shown: list[Tensor] = []
         with torch.inference_mode():
             for inputs, _ in self._judged(part, device):
-                restored = network(inputs)
+                restored = network(inputs).expand_as(inputs)
                 total += float(self.loss(restored, inputs)) * len(inputs)
                 count += len(inputs)
                 shown = shown or [inputs[:16].cpu(), restored[:16].cpu()]
