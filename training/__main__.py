@@ -51,9 +51,9 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] | No
 def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__.splitlines()[0])
     commands_of = parser.add_subparsers(required=True, metavar="COMMAND")
-    shared = _shared_options(environment)
 
     def add(name: str, command: Callable[[argparse.Namespace], Outcome], about: str) -> argparse.ArgumentParser:
+        shared = _shared_options(environment)  # one for each: a default that one command sets would reach all others
         sub = commands_of.add_parser(name, help=about, description=about, parents=[shared])
         sub.set_defaults(command=command)
         return sub
@@ -66,7 +66,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _sweep_options(add("sweep", _sweep, "look for a recipe's best values, and plot what mattered"))
     _publish_options(add("publish", _publish, "publish a finished run as the next version of its model"))
     _evaluate_options(add("evaluate", _evaluate, "measure a published model on labelled data"))
-    _quantize_options(add("quantize", _quantize, "measure a model's int8 anew and keep the record"))
+    _quantize_options(add("quantize", _quantize, "measure a model's calibration and int8 anew and keep the record"))
     return parser
 
 
@@ -154,6 +154,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", help="fp32, int8, …")
     speech = parser.add_argument_group("for speech")
     speech.add_argument("--url", help="ask this running service, in place of the artifact in the store")
+    speech.add_argument("--language", default="", metavar="CODE", help="of recordings of yours, where they tell none")
     speech.add_argument(
         "--prompt", action="append", type=_prompt, default=[], metavar="LANGUAGE=TEXT", help="goes before every clip"
     )
@@ -239,10 +240,12 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     asked = Evaluation(
         store=Store(options.artifacts),
         data=options.data,
+        cache=options.cache,
         model=options.model,
         variant=options.variant,
         wishes=Wishes(dict(options.prompt) or None, options.beam_size, options.detect),
         url=options.url,
+        language=options.language,
     )
     return EVALUATIONS[options.kind](asked)
 
