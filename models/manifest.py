@@ -126,12 +126,23 @@ class Metric(Data):
 
 
 class Calibration(Data):
-    """What makes scores probabilities: the temperature (it is inside the graph already) and what to believe."""
+    """What makes scores probabilities: the temperature (it is inside the graph already) and what to believe.
+
+    Figures are of examples that nothing was fitted on, null where nobody measured; `…_before` is at temperature 1.
+    """
 
     temperature: float = Field(gt=0)
-    confident_score: float = Field(ge=0, le=1)
+    confident_score: float = Field(ge=0, le=1, description="a best score below it should not be believed")
     data: str
-    ece: float = Field(ge=0, le=1)
+    ece: float = Field(ge=0, le=1, description="expected calibration error, in 15 equal intervals")
+    ece_before: float | None = Field(default=None, ge=0, le=1)
+    nll: float | None = Field(
+        default=None, ge=0, description="mean negative natural log-likelihood of the right class"
+    )
+    nll_before: float | None = Field(default=None, ge=0)
+    confident_share: float | None = Field(default=None, ge=0, le=1, description="of the examples, reach the score")
+    confident_right: float | None = Field(default=None, ge=0, le=1, description="of those that reach it, are right")
+    strange_share: float | None = Field(default=None, ge=0, le=1, description="of pictures of nothing, reach it")
 
 
 class Manifest(Data):

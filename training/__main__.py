@@ -67,7 +67,7 @@ def _parser(environment: Mapping[str, str]) -> argparse.ArgumentParser:
     _sweep_options(add("sweep", _sweep, "look for a recipe's best values, and plot what mattered"))
     _publish_options(add("publish", _publish, "publish a finished run as the next version of its model"))
     _evaluate_options(add("evaluate", _evaluate, "measure a published model on labelled data"))
-    _quantize_options(add("quantize", _quantize, "measure a model's int8 anew and keep the record"))
+    _quantize_options(add("quantize", _quantize, "measure a model's calibration and int8 anew and keep the record"))
     return parser
 
 
@@ -162,6 +162,7 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--variant", help="fp32, int8, …")
     speech = parser.add_argument_group("for speech")
     speech.add_argument("--url", help="ask this running service, in place of the artifact in the store")
+    speech.add_argument("--language", default="", metavar="CODE", help="of recordings of yours, where they tell none")
     speech.add_argument(
         "--prompt", action="append", type=_prompt, default=[], metavar="LANGUAGE=TEXT", help="goes before every clip"
     )
@@ -247,10 +248,12 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
     asked = Evaluation(
         store=Store(options.artifacts),
         data=options.data,
+        cache=options.cache,
         model=options.model,
         variant=options.variant,
         wishes=Wishes(dict(options.prompt) or None, options.beam_size, options.detect),
         url=options.url,
+        language=options.language,
     )
     return EVALUATIONS[options.kind](asked)
 

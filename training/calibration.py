@@ -66,7 +66,10 @@ def fit_temperature(logits: Logits, class_ids: ClassIds) -> float:
 
 def reliability(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) -> list[Bin]:
     """The best score of each example against how often it is right, in equal intervals; empty ones are left out."""
-    best, right = scores.max(axis=-1), scores.argmax(axis=-1) == class_ids
+    return _binned(scores.max(axis=-1), scores.argmax(axis=-1) == class_ids, bins)
+
+
+def _binned(best: Probabilities, right: NDArray[np.bool_], bins: int) -> list[Bin]:
     places = np.minimum((best * bins).astype(np.int64), bins - 1)
     return [
         Bin(float(best[places == place].mean()), float(right[places == place].mean()), int((places == place).sum()))
@@ -77,7 +80,12 @@ def reliability(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) ->
 
 def expected_calibration_error(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) -> float:
     """Mean distance of score and accuracy over the intervals, by their examples; 0…1."""
-    found = reliability(scores, class_ids, bins)
+    return calibration_error(scores.max(axis=-1), scores.argmax(axis=-1) == class_ids, bins)
+
+
+def calibration_error(best: Probabilities, right: NDArray[np.bool_], bins: int = BINS) -> float:
+    """The same of the examples' best scores `[n]`, and whether each is right."""
+    found = _binned(best, right, bins)
     total = sum(each.count for each in found)
     return sum(each.count * abs(each.score - each.accuracy) for each in found) / total
 

@@ -1,8 +1,9 @@
-"""Scores a recogniser on the evaluation sets of a data folder: WER or CER by set, its interval, the worst clips.
+"""Scores a recogniser on recordings: WER or CER by set, its interval, the worst clips.
 
-The sets are folders `eval/speech_*`, each with a `manifest.tsv` (columns path, label; lang where languages differ).
-Mandarin sentences, isolated words and keywords are scored apart, because they are different tasks. The recogniser is
-any function from an audio file and its language to text, so that artifacts, a server or a peer are scored alike.
+The sets of a data folder are folders `eval/speech_*`, each with a `manifest.tsv` (columns path, label; lang where
+languages differ). Mandarin sentences, isolated words and keywords are scored apart, because they are different tasks.
+The recogniser is any function from an audio file and its language to text, so that artifacts, a server or a peer are
+scored alike.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Literal
 
 from training.error_rate import Edits, Interval, count_edits, rate_interval, total
 from training.errors import DataError
-from training.normalise import NORMALISERS
+from training.normalise import NORMALISERS, Tokens
 
 Transcribe = Callable[[Path, str], str]
 Measure = Literal["wer", "cer"]
@@ -32,16 +33,23 @@ class Clip:
     language: str
     text: str
     group: str
+    is_by_characters: bool = False
+    """Whether characters are counted where words would be."""
 
     @property
     def measure(self) -> Measure:
-        """Chinese is scored by characters, everything else by words."""
-        return "cer" if self.language == "zh" else "wer"
+        """Chinese is scored by characters, everything else by words unless the clip says otherwise."""
+        return "cer" if self.language == "zh" or self.is_by_characters else "wer"
 
     @property
     def normaliser(self) -> str:
         """Name of the normaliser that it is scored with."""
         return "chinese" if self.language == "zh" else "basic"
+
+    def tokens(self, text: str) -> Tokens:
+        """What is counted of a text."""
+        words = NORMALISERS[self.normaliser](text)
+        return tuple(" ".join(words)) if self.is_by_characters and self.language != "zh" else words
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,8 @@ class SpeechReport:
     """All sets' figures, as text for people and as one object for programs."""
 
     groups: tuple[GroupScore, ...]
+    is_own: bool = False
+    """Whether they are sets of a user's own, of which each counts."""
 
     def lines(self) -> Iterator[str]:
         """The report, line by line."""
@@ -93,13 +103,21 @@ class SpeechReport:
             yield from _group_lines(score)
 
     def as_json(self) -> Mapping[str, object]:
-        """`wer` of the English set and `cer` of the Mandarin sentences (null where absent), and all sets."""
-        rates = {score.group: score.edits.rate for score in self.groups}
+        """`wer` of the English set and `cer` of the Mandarin sentences (null where absent), and all sets.
+
+        Of a user's own sets, `wer` and `cer` are over all that are scored so.
+        """
         return {
-            "wer": rates.get(_ENGLISH),
-            "cer": rates.get(_MANDARIN),
+            "wer": self._rate("wer", _ENGLISH),
+            "cer": self._rate("cer", _MANDARIN),
             "sets": {score.group: _group_json(score) for score in self.groups},
         }
+
+    def _rate(self, measure: Measure, group: str) -> float | None:
+        counted = [
+            score.edits for score in self.groups if score.measure == measure and (self.is_own or score.group == group)
+        ]
+        return total(counted).rate if counted else None
 
 
 def evaluate_speech(
@@ -124,7 +142,7 @@ def read_clips(data: Path) -> list[Clip]:
     Raises:
         DataError: there is no such set, or a clip of a manifest is missing.
     """
-    manifests = sorted((data / "eval").glob("speech_*/manifest.tsv"))
+    manifests = _manifests(data)
     if not manifests:
         raise DataError(f"there is no eval/speech_*/manifest.tsv below {data}")
     clips = [clip for manifest in manifests for clip in _read_manifest(manifest)]
@@ -134,18 +152,26 @@ def read_clips(data: Path) -> list[Clip]:
     return clips
 
 
+def has_sets(data: Path) -> bool:
+    """Whether `read_clips` finds a set there."""
+    return bool(_manifests(data))
+
+
+def _manifests(data: Path) -> list[Path]:
+    return sorted((data / "eval").glob("speech_*/manifest.tsv"))
+
+
 def score_clip(clip: Clip, heard: str) -> ScoredClip:
     """Count the edits between a clip's text and what was heard, both normalised."""
-    tokens = NORMALISERS[clip.normaliser]
-    return ScoredClip(clip, heard, count_edits(tokens(clip.text), tokens(heard)))
+    return ScoredClip(clip, heard, count_edits(clip.tokens(clip.text), clip.tokens(heard)))
 
 
-def report(scored: Iterable[ScoredClip]) -> SpeechReport:
+def report(scored: Iterable[ScoredClip], *, is_own: bool = False) -> SpeechReport:
     """Gather scored clips into sets, in the order in which they come."""
     groups: dict[str, list[ScoredClip]] = {}
     for item in scored:
         groups.setdefault(item.clip.group, []).append(item)
-    return SpeechReport(tuple(GroupScore(group, tuple(clips)) for group, clips in groups.items()))
+    return SpeechReport(tuple(GroupScore(group, tuple(clips)) for group, clips in groups.items()), is_own)
 
 
 def _read_manifest(manifest: Path) -> Iterator[Clip]:

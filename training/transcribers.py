@@ -25,10 +25,15 @@ from training.errors import TrainingError
 from training.evaluate_speech import Transcribe
 
 _TIMEOUT_S = 600
+_UNREADABLE = frozenset({"malformed_request", "unsupported_media", "undecodable_audio", "no_audio_stream"})
 
 
 class TranscriptionError(TrainingError):
     """A recording could not be transcribed, or the recogniser could not be started."""
+
+
+class UnreadableRecordingError(TranscriptionError):
+    """This recording is none, or nothing of it can be decoded; others may be."""
 
 
 @dataclass(frozen=True)
@@ -41,8 +46,8 @@ class Wishes:
     """Let the model find the language, in place of telling it."""
 
     def fields(self, language: str) -> dict[str, str]:
-        """As `/transcribe` takes them."""
-        fields = {} if self.is_detected else {"language": language}
+        """As `/transcribe` takes them; without a language it is detected."""
+        fields = {"language": language} if language and not self.is_detected else {}
         if prompt := (self.prompts or {}).get(language):
             fields["prompt"] = prompt
         return fields | ({"beam_size": str(self.beam_size)} if self.beam_size else {})
@@ -83,8 +88,13 @@ def _ask(asked: IO[str], answers: IO[str], request: Mapping[str, str]) -> str:
         raise TranscriptionError("the recogniser could not be started; its own words are above")
     answer = json.loads(line)
     if "detail" in answer:
-        raise TranscriptionError(f"{Path(request['path']).name}: {answer['detail']}")
+        raise _refusal(Path(request["path"]), answer)
     return str(answer["text"])
+
+
+def _refusal(path: Path, problem: Mapping[str, str]) -> TranscriptionError:
+    kind = UnreadableRecordingError if problem.get("code") in _UNREADABLE else TranscriptionError
+    return kind(f"{path.name}: {problem['detail']}")
 
 
 @dataclass(frozen=True)
@@ -111,6 +121,6 @@ class Server:
             with urllib.request.urlopen(request, timeout=_TIMEOUT_S) as answer:  # noqa: S310 - the user's own URL
                 return str(json.load(answer)["text"])
         except HTTPError as error:
-            raise TranscriptionError(f"{path.name}: {json.load(error).get('detail', error.reason)}") from error
+            raise _refusal(path, {"detail": error.reason, **json.load(error)}) from error
         except (URLError, OSError) as error:
             raise TranscriptionError(f"no service answers at {self.url}: {error}") from error

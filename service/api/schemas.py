@@ -74,6 +74,7 @@ class ClassifyAnswer(Answer):
                 "model": {"name": "efficientnet-lite0", "version": "1", "variant": "int8"},
                 "predictions": [{"class_id": 281, "label": "tabby", "group": "cat", "score": 0.83}],
                 "groups": [{"group": "cat", "score": 0.97}],
+                "confident": True,
                 "image": {"width": 500, "height": 375, "format": "JPEG"},
                 "timing": {
                     "queue_ms": 0.1,

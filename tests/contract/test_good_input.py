@@ -44,7 +44,8 @@ def test_the_answer_has_the_promised_shape(service: Served) -> None:
     parameters = {"top_k": "3", "min_score": "0.01", "model": "efficientnet-lite0"}
     got = httpx.post(service.url + ROUTE, files={"file": CLOCK.read_bytes()}, data=parameters)
     answer = got.raise_for_status().json()
-    assert answer.keys() == {"model", "predictions", "groups", "image", "timing"}  # no calibration: no `confident`
+    assert answer.keys() == {"model", "predictions", "groups", "confident", "image", "timing"}
+    assert isinstance(answer["confident"], bool)
     assert answer["model"].keys() == {"name", "version", "variant"}
     scores = [each["score"] for each in answer["predictions"]]
     assert scores == sorted(scores, reverse=True)

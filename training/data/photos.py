@@ -50,7 +50,7 @@ def read_pixels(file: Path, spec: ImagePreprocessing) -> NDArray[np.uint8]:
         with Image.open(file) as image:
             draft(image, spec)
             return fit(image, spec)
-    except (OSError, ValueError, SyntaxError) as error:
+    except Exception as error:  # Pillow raises many types on files that are no pictures
         raise DataError(f"{file.name} cannot be read as a picture") from error
 
 
@@ -76,6 +76,11 @@ def read_photos(folder: Path) -> Photos:
     if missing or not files:
         raise DataError(f"{manifest} names {missing[0]}, which is not there" if missing else f"{manifest} is empty")
     return Photos("eval/images" if place == nested else place.name, files, class_ids)
+
+
+def has_photos(data: Path) -> bool:
+    """Whether `read_photos` finds a manifest there."""
+    return (data / EVAL_IMAGES / _MANIFEST).is_file() or (data / _MANIFEST).is_file()
 
 
 def find_photos(data: Path | None) -> Photos | None:

@@ -1,4 +1,4 @@
-"""Recordings with transcripts to train on: TSV, JSONL, a text beside each recording, or the Free Spoken Digits.
+"""Recordings with transcripts to train on or to judge by: TSV, JSONL, a text beside each, or the Free Spoken Digits.
 
 What has no transcript or cannot be decoded is named and left out. Sound is decoded once to 16 kHz, into a file of the
 cache that is mapped into memory. A speaker, where speakers are known, stays on one side of every division, unless the
@@ -50,6 +50,8 @@ class Listed:
     text: str
     speaker: str = ""
     part: Part = ""
+    language: str = ""
+    """ISO-639-1, empty where the data do not say."""
 
 
 @dataclass(frozen=True)
@@ -122,6 +124,21 @@ def read_recordings(root: Path, *, is_fsdd: bool, test_fraction: float, max_clip
     return _parts(root, found.taken(short), test_fraction, tuple(notes))
 
 
+def judged_recordings(root: Path, cache: Path) -> tuple[list[Listed], list[Path]]:
+    """What to judge a recogniser on: the recordings of the test part, or all where there is none; nothing is decoded.
+
+    The second list is of recordings without a transcript.
+
+    Raises:
+        DataError: there is nothing there, or no transcripts.
+    """
+    place = unpacked(root, cache)
+    if not place.exists():
+        raise DataError(f"there is no folder, table or tar {root}")
+    listed, missing = _fsdd(place) if _is_fsdd(place) else _listed(place)
+    return [each for each in listed if each.part == "test"] or listed, missing
+
+
 def _parts(root: Path, found: Recordings, test_fraction: float, notes: tuple[str, ...]) -> SpeechData:
     if len(found) < MIN_RECORDINGS:
         raise DataError(
@@ -167,24 +184,35 @@ def _speakers(found: Recordings) -> list[str]:
     return [of(each.speaker) for each in found.listed]
 
 
+def _is_fsdd(place: Path) -> bool:
+    """Whether names are all that tells what is said."""
+    if place.is_file() or _table_of(place) is not None or not any(_fsdd_files(place)):
+        return False
+    said = _texts_beside(place)
+    return not any(each.file.with_suffix("") in said for each in _fsdd_files(place))
+
+
 def _fsdd(place: Path) -> tuple[list[Listed], list[Path]]:
     """`recordings/<digit>_<speaker>_<take>.wav`."""
-    folder = place / "recordings" if (place / "recordings").is_dir() else place
-    listed = []
-    for file in sorted(folder.glob("*.wav")):
-        digit, _, rest = file.stem.partition("_")
-        speaker, _, take = rest.rpartition("_")
-        if digit.isdecimal() and int(digit) < len(_DIGITS) and take.isdecimal():
-            part: Part = "test" if int(take) < _FSDD_TESTS else "train"
-            listed.append(Listed(file, _DIGITS[int(digit)], speaker, part))
+    listed = list(_fsdd_files(place))
     if not listed:
         raise DataError(f"{place} holds no recordings named <digit>_<speaker>_<take>.wav")
     return listed, []
 
 
+def _fsdd_files(place: Path) -> Iterator[Listed]:
+    folder = place / "recordings" if (place / "recordings").is_dir() else place
+    for file in sorted(folder.glob("*.wav")):
+        digit, _, rest = file.stem.partition("_")
+        speaker, _, take = rest.rpartition("_")
+        if digit.isdecimal() and int(digit) < len(_DIGITS) and take.isdecimal():
+            part: Part = "test" if int(take) < _FSDD_TESTS else "train"
+            yield Listed(file, _DIGITS[int(digit)], speaker, part)
+
+
 def _listed(place: Path) -> tuple[list[Listed], list[Path]]:
     """What a table names, or what lies in a folder with its text; and recordings without a transcript."""
-    table = place if place.is_file() else next(iter(sorted([*place.glob("*.tsv"), *place.glob("*.jsonl")])), None)
+    table = place if place.is_file() else _table_of(place)
     if table is not None:
         rows = [_of_row(table, row) for row in _rows(table)]
         return [each for each in rows if each.text], [each.file for each in rows if not each.text]
@@ -199,6 +227,10 @@ def _listed(place: Path) -> tuple[list[Listed], list[Path]]:
             "the columns path and text"
         )
     return [Listed(file, *said[file.with_suffix("")]) for file in files if file.with_suffix("") in said], missing
+
+
+def _table_of(folder: Path) -> Path | None:
+    return next(iter(sorted([*folder.glob("*.tsv"), *folder.glob("*.jsonl")])), None)
 
 
 def _texts_beside(place: Path) -> dict[Path, tuple[str, str]]:
@@ -252,7 +284,8 @@ def _of_row(table: Path, row: Mapping[str, Any]) -> Listed:
     if part not in {"train", "test", ""}:
         raise DataError(f"{table.name}: the part {part} is neither train nor test")
     known: Part = "test" if part == "test" else "train" if part == "train" else ""
-    return Listed(table.parent / row["path"], text.strip(), str(row.get("speaker") or ""), known)
+    language = row.get("language") or row.get("lang") or ""
+    return Listed(table.parent / row["path"], text.strip(), str(row.get("speaker") or ""), known, language)
 
 
 def _decoded(listed: Sequence[Listed], cache: Path) -> tuple[Recordings, list[tuple[Path, str]]]:

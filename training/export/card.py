@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from models.ctc import Units
-from models.manifest import Gate, ImagePreprocessing, Manifest, Metric, Variant
+from models.manifest import Calibration, Gate, ImagePreprocessing, Manifest, Metric, Variant
 
 FILE = "model-card.md"
 ERROR_RATES = ("wer", "cer")
@@ -105,10 +105,24 @@ def _calibration_text(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is None:
         return "Scores are the softmax's own: not calibrated, so 0.8 need not mean right in four cases of five."
-    return (
-        f"Scores are calibrated with temperature {found.temperature:.3f} on {found.data}; "
-        f"expected calibration error {found.ece:.3f}."
-    )
+    parts = [
+        f"Scores are calibrated with temperature {found.temperature:.3f} on {found.data}.",
+        f"Expected calibration error {found.ece:.3f}{_before(found.ece_before)}"
+        + ("." if found.nll is None else f", negative log-likelihood {found.nll:.3f}{_before(found.nll_before)}."),
+        f"A best score below {found.confident_score:.3f} should not be believed (`confident` is false)"
+        + (f": {_reached(found)}." if found.confident_share is not None else "."),
+    ]
+    return " ".join(parts)
+
+
+def _before(figure: float | None) -> str:
+    return "" if figure is None else f" ({figure:.3f} at temperature 1)"
+
+
+def _reached(found: Calibration) -> str:
+    right = "" if found.confident_right is None else f", and {found.confident_right:.1%} of those are right"
+    strange = "" if found.strange_share is None else f"; {found.strange_share:.1%} of pictures of nothing reach it"
+    return f"{found.confident_share:.1%} of the pictures reach it{right}{strange}"
 
 
 def _table(head: list[str], rows: list[list[str]]) -> str:

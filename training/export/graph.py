@@ -45,11 +45,20 @@ class PixelClassifier(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         """uint8 `[N, H, W, 3]` to float32 `[N, classes]` that sum to 1."""
-        x = (image.permute(0, 3, 1, 2).float() - self.mean) * self.scale
-        logits = self.network(x)
+        logits = self._logits(image)
         if self.temperature != 1.0:
             logits = logits / self.temperature
         return torch.softmax(logits, dim=-1)
+
+    def _logits(self, image: Tensor) -> Tensor:
+        logits: Tensor = self.network((image.permute(0, 3, 1, 2).float() - self.mean) * self.scale)
+        return logits
+
+    def logits(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the network makes of a batch, before temperature and softmax: what a temperature is fitted on."""
+        with torch.inference_mode():
+            result: NDArray[np.float32] = self.eval()._logits(torch.from_numpy(image)).numpy()
+        return result
 
     def probabilities(self, image: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What PyTorch makes of a batch; the reference that an exported graph is compared with."""

@@ -6,6 +6,7 @@ Knows no particular network: whoever has a `torch.nn.Module` that gives logits h
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,7 @@ from training.data.labelled import LabelledPictures
 from training.data.photos import find_photos, read_photos
 from training.errors import DataError
 from training.export import card, golden, parity, record
+from training.export.calibrate import calibrated
 from training.export.drawings import golden_media
 from training.export.graph import INPUT, OPSET, OUTPUT, to_onnx
 from training.export.image_model import ImageModel
@@ -59,7 +61,10 @@ def export(model: ImageModel, request: ExportRequest) -> Artifact:
         StoreError: the store cannot be written.
     """
     known = record.find(request.records, model.name, model.provenance.weights_sha256)
-    return publish(model, request.store, known, find_photos(request.data))
+    photos = find_photos(request.data)
+    if known is None and photos is not None:
+        known = _calibrated(model, photos)
+    return publish(model, request.store, known, photos)
 
 
 def publish(
@@ -90,18 +95,27 @@ def publish(
 
 
 def quantize(model: ImageModel, request: ExportRequest) -> Path:
-    """Measure ranges, gate and figures anew and write the record that later exports reuse.
+    """Measure temperature, ranges, gate and figures anew and write the record that later exports reuse.
 
     Raises:
-        DataError: there is no data folder, or it has no photos.
+        DataError: there is no data folder, or it has too few photos.
     """
     if request.data is None:
         raise DataError("quantising needs labelled photos for its gate: give --data, or set PERCEPT_DATA")
-    known = record.find(request.records, model.name, model.provenance.weights_sha256)
     photos = read_photos(request.data)
-    fp32, _ = _checked_graph(model, known, photos)
-    fresh = None if known is None else known.model_copy(update={"int8": None})
+    fresh = _calibrated(model, photos)
+    fp32, _ = _checked_graph(model, fresh, photos)
     return record.save(request.records, survey(model, fp32, photos, fresh))
+
+
+def _calibrated(model: ImageModel, photos: LabelledPictures) -> Record:
+    """A record of nothing but the calibration: it comes first, since the temperature is part of what is measured."""
+    return Record(
+        name=model.name,
+        weights_sha256=model.provenance.weights_sha256,
+        date=datetime.now(UTC).date(),
+        calibration=calibrated(model, photos),
+    )
 
 
 def _checked_graph(

@@ -15,17 +15,18 @@ from torch import nn
 from models.manifest import Calibration, ImagePreprocessing
 from models.postprocess import Labels
 from models.store import Artifact, Store
-from training.calibration import confident_score, expected_calibration_error, fit_temperature, probabilities
 from training.classes import everyday_labels
+from training.cross_validation import Examples, fit, worth
 from training.data.images import Pictures
 from training.data.labelled import HeldOut
 from training.errors import GateError
 from training.evaluate import Accuracy, accuracy, evaluate_image
 from training.export import image
-from training.export.dead_leaves import dead_leaves
+from training.export.calibrate import as_published
 from training.export.image_model import ImageModel, RangePictures
 from training.export.origin import Origin
 from training.export.record import Record
+from training.export.strange import DESCRIPTION, strange_pictures
 from training.objectives.pictures import Classification, Normalisation, Scored, served
 from training.recipe import Recipe
 
@@ -61,26 +62,10 @@ def calibrated(objective: Classification) -> Calibration | None:
     test = objective.judge(objective.network, "test", device).details
     assert isinstance(held, Scored)  # noqa: S101 - of a classification
     assert isinstance(test, Scored)  # noqa: S101
-    temperature = fit_temperature(held.logits, held.class_ids)
-    strange = probabilities(_strange_logits(objective), temperature)
-    return Calibration(
-        temperature=round(temperature, 4),
-        confident_score=round(confident_score(probabilities(held.logits, temperature), held.class_ids, strange), 4),
-        data=f"{len(held.class_ids)} validation pictures, and pictures that show nothing; error on the test part",
-        ece=round(expected_calibration_error(probabilities(test.logits, temperature), test.class_ids), 4),
-    )
-
-
-def strange_pictures(side_px: int) -> NDArray[np.uint8]:
-    """Pictures of nothing, uint8 `[n, side, side, 3]`: noise, flat colours, ramps, dead leaves."""
-    rng = np.random.default_rng(11)
-    noise = rng.integers(0, 256, (24, side_px, side_px, 3), dtype=np.uint8)
-    coarse = np.repeat(np.repeat(rng.integers(0, 256, (24, side_px // 4 + 1, side_px // 4 + 1, 3)), 4, 1), 4, 2)
-    flat = np.broadcast_to(rng.integers(0, 256, (24, 1, 1, 3)), (24, side_px, side_px, 3))
-    ramp = np.linspace(0, 255, side_px)[None, :, None, None] * rng.random((24, 1, 1, 3))
-    ramps = np.broadcast_to(ramp, (24, side_px, side_px, 3))
-    made = [noise, coarse[:, :side_px, :side_px], flat, ramps, *dead_leaves(side_px)]
-    return np.concatenate([np.asarray(each, np.uint8) for each in made])
+    strange = _strange_logits(objective)
+    made = fit(Examples(held.logits, held.class_ids, strange))
+    data = f"{len(held.class_ids)} validation pictures, and {DESCRIPTION}; figures are of the test part"
+    return as_published(made, worth(made, Examples(test.logits, test.class_ids, strange[:0])), data)
 
 
 def _strange_logits(objective: Classification) -> NDArray[np.float32]:

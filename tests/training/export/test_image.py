@@ -12,11 +12,14 @@ import onnx
 import pytest
 import torch
 from numpy.typing import NDArray
+from PIL import Image
 from torch import Tensor, nn
 
 from models.manifest import Gate, ImagePreprocessing, Metric, Provenance
 from models.postprocess import Label, Labels
+from models.preprocess import fit
 from models.store import Store
+from training.calibration import probabilities
 from training.errors import ParityError
 from training.export import image, parity, record
 from training.export.graph import to_onnx
@@ -153,6 +156,46 @@ def test_a_record_of_other_weights_is_not_used(tmp_path: Path) -> None:
         model(), provenance=model().provenance.model_copy(update={"weights_sha256": "cd" * 32})
     )
     assert "int8" not in image.export(other, request(tmp_path)).manifest.variants
+
+
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """30 photos of noise, of which all but every fifth are labelled with what the model takes them for."""
+    folder = tmp_path / "data" / "eval" / "images"
+    folder.mkdir(parents=True)
+    pictures = parity.random_pixels(36, 30)
+    spec = model().preprocessing
+    said = model().classifier().logits(np.stack([fit(Image.fromarray(each), spec) for each in pictures])).argmax(1)
+    rows = ["path\timagenet_index"]
+    for number, pixels in enumerate(pictures):
+        Image.fromarray(pixels).save(folder / f"{number}.png")
+        rows.append(f"{number}.png\t{(said[number] + (number % 5 == 0)) % CLASSES}")
+    (folder / "manifest.tsv").write_text("\n".join(rows) + "\n", encoding="utf-8")
+    return tmp_path / "data"
+
+
+def test_one_command_keeps_what_exports_without_data_reuse(tmp_path: Path, data: Path) -> None:
+    asked = dataclasses.replace(request(tmp_path), data=data)
+    kept = Record.model_validate_json(image.quantize(model(), asked).read_bytes())
+    assert kept.calibration is not None
+    assert kept.int8 is not None
+    manifest = image.export(model(), request(tmp_path)).manifest
+    assert manifest.calibration == kept.calibration
+    assert kept.calibration.temperature != 1
+    served = Session((tmp_path / "artifacts/tiny/1/model.fp32.onnx").read_bytes())(parity.random_pixels(32))
+    logits = model().classifier().logits(parity.random_pixels(32))
+    np.testing.assert_allclose(served, probabilities(logits, kept.calibration.temperature), atol=1e-5)
+    card = (tmp_path / "artifacts/tiny/1/model-card.md").read_text("utf-8")
+    assert f"calibrated with temperature {kept.calibration.temperature:.3f} on 30 photos of eval/images" in card
+    assert "at temperature 1" in card
+
+
+def test_without_a_record_an_export_measures_where_photos_are(tmp_path: Path, data: Path) -> None:
+    manifest = image.export(model(), dataclasses.replace(request(tmp_path), data=data)).manifest
+    assert manifest.calibration is not None
+    assert "30 photos of eval/images" in manifest.calibration.data
+    assert {each.metric for each in manifest.metrics} == {"top1", "top5"}
+    assert not (tmp_path / "records").exists()
 
 
 def test_int8_stays_close_and_is_smaller(tmp_path: Path) -> None:

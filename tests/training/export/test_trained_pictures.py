@@ -105,12 +105,3 @@ def test_without_a_validation_part_nothing_is_calibrated() -> None:
     assert found is not None
     assert found.data.startswith("145 validation pictures")
     assert 0 < found.confident_score <= 1
-
-
-@pytest.mark.parametrize("side_px", [8, 33])
-def test_pictures_of_nothing(side_px: int) -> None:
-    found = trained_pictures.strange_pictures(side_px)
-    assert found.dtype == np.uint8
-    assert found.shape[1:] == (side_px, side_px, 3)
-    assert len(found) >= 96
-    assert found.tolist() == trained_pictures.strange_pictures(side_px).tolist()

@@ -37,7 +37,7 @@ def recipe(**sections: dict[str, Any]) -> Recipe:
         "network": {"kind": "mlp", "hidden": [8]},
     }
     for name, values in sections.items():
-        content[name] = {**content.get(name, {}), **values}
+        content[name] = values if "kind" in values else {**content.get(name, {}), **values}
     return parse("tiny", content)
 
 

@@ -1,0 +1,75 @@
+"""Calibrating is judged by examples that it has not seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from training.calibration import confident_score, negative_log_likelihood, probabilities
+from training.cross_validation import Examples, Fit, cross_validated, fit, worth
+
+CLASSES = 4
+
+
+def examples(count: int, sharpness: float = 1.0, strange: int = 30, seed: int = 0) -> Examples:
+    """Logits that are right as often as they say once they are divided by `sharpness`; strange ones say little."""
+    rng = np.random.default_rng(seed)
+    logits = rng.normal(0, 2, (count, CLASSES)).astype(np.float32)
+    class_ids = np.array([rng.choice(CLASSES, p=row) for row in probabilities(logits)], np.int64)
+    unknown = rng.normal(0, 0.3, (strange, CLASSES)).astype(np.float32)
+    return Examples(logits * np.float32(sharpness), class_ids, unknown * np.float32(sharpness))
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 3.0])
+def test_fitting_undoes_too_much_and_too_little_belief(sharpness: float) -> None:
+    found = cross_validated(examples(2000, sharpness))
+    assert fit(examples(2000, sharpness)).temperature == pytest.approx(sharpness, rel=0.15)
+    assert found.ece < 0.05 < found.ece_before
+    assert found.nll < found.nll_before
+
+
+def test_a_fit_is_judged_by_other_examples() -> None:
+    made, others = Fit(2.0, 0.6), examples(200, seed=1)
+    found = worth(made, others)
+    scores = probabilities(others.logits, 2.0)
+    reached = scores.max(1) >= 0.6
+    right = scores.argmax(1) == others.class_ids
+    assert found.nll == pytest.approx(negative_log_likelihood(others.logits, others.class_ids, 2.0))
+    assert found.nll_before == pytest.approx(negative_log_likelihood(others.logits, others.class_ids, 1.0))
+    assert found.confident_share == pytest.approx(reached.mean())
+    assert found.confident_right == pytest.approx(right[reached].mean())
+    assert found.strange_share == pytest.approx((probabilities(others.strange, 2.0).max(1) >= 0.6).mean())
+
+
+def test_with_a_fold_for_each_example_it_is_judged_by_a_fit_of_all_others() -> None:
+    some = examples(12, strange=12)
+    losses = []
+    for row in range(12):
+        rest = np.arange(12) != row
+        made = fit(some.taken(rest, np.ones(12, bool)))
+        losses.append(negative_log_likelihood(some.logits[[row]], some.class_ids[[row]], made.temperature))
+    assert cross_validated(some, folds=12).nll == pytest.approx(np.mean(losses))
+
+
+def test_judging_by_what_was_fitted_on_flatters() -> None:
+    some = examples(60, sharpness=2.0)
+    assert cross_validated(some).nll > worth(fit(some), some).nll
+
+
+def test_the_confident_score_is_above_strange_ones() -> None:
+    some = examples(500)
+    made = fit(some)
+    shifted = Examples(some.logits, some.class_ids, np.float32(8) * np.eye(CLASSES, dtype=np.float32))
+    scores = probabilities(some.logits, made.temperature)
+    assert made.confident_score == confident_score(scores, some.class_ids, probabilities(some.strange, 1.0))
+    assert fit(shifted).confident_score > made.confident_score
+
+
+def test_where_nothing_is_believed_there_is_no_share_of_it() -> None:
+    found = worth(Fit(1.0, 1.0), examples(20, strange=0))
+    assert (found.confident_share, found.confident_right, found.strange_share) == (0.0, None, None)
+
+
+def test_fewer_examples_than_folds_are_refused() -> None:
+    with pytest.raises(ValueError, match="5 folds"):
+        cross_validated(examples(4))

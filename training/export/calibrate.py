@@ -1,0 +1,60 @@
+"""The temperature and the confident score of published weights, fitted on labelled photos and on pictures of nothing.
+
+There are too few photos to set some aside, so what is published is fitted on all of them, and its figures are
+cross-validated: each photo is judged by a fit that has not seen it.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.manifest import Calibration
+from training.cross_validation import FOLDS, Examples, Fit, Worth, cross_validated, fit
+from training.data.labelled import BATCH, LabelledPictures
+from training.errors import DataError
+from training.export.graph import PixelClassifier
+from training.export.image_model import ImageModel
+from training.export.strange import DESCRIPTION, strange_pictures
+
+MIN_PHOTOS = 20
+_DIGITS = 4
+
+
+def calibrated(model: ImageModel, photos: LabelledPictures) -> Calibration:
+    """What makes the model's scores probabilities on photos like these.
+
+    Raises:
+        DataError: there are too few of them.
+    """
+    if len(photos) < MIN_PHOTOS:
+        raise DataError(f"{photos.name} holds {len(photos)} photos: a temperature needs at least {MIN_PHOTOS}")
+    examples = _examples(model, photos)
+    note = f", {model.data_note}" if model.data_note else ""
+    data = (
+        f"{len(photos)} photos of {photos.name}{note}, and {len(examples.strange)} {DESCRIPTION}; "
+        f"figures are of photos not fitted on, in {FOLDS} folds"
+    )
+    return as_published(fit(examples), cross_validated(examples), data)
+
+
+def as_published(made: Fit, found: Worth, data: str) -> Calibration:
+    """As a manifest states it."""
+    return Calibration(
+        temperature=round(made.temperature, _DIGITS),
+        confident_score=round(made.confident_score, _DIGITS),
+        data=data,
+        **{name: value if value is None else round(value, _DIGITS) for name, value in vars(found).items()},
+    )
+
+
+def _examples(model: ImageModel, photos: LabelledPictures) -> Examples:
+    classifier = model.classifier()
+    batches = [(classifier.logits(pixels), class_ids) for pixels, class_ids in photos.batches(model.preprocessing)]
+    logits, class_ids = (np.concatenate(each) for each in zip(*batches, strict=True))
+    return Examples(logits, class_ids, _of_nothing(classifier, model.preprocessing.crop_px))
+
+
+def _of_nothing(classifier: PixelClassifier, side_px: int) -> NDArray[np.float32]:
+    pictures = strange_pictures(side_px)
+    return np.concatenate([classifier.logits(pictures[i : i + BATCH]) for i in range(0, len(pictures), BATCH)])
