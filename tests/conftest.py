@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def pytest_configure() -> None:
-    """Property tests are judged by what they find, not by how busy the machine is; a worker computes on one thread."""
+    """Property tests are judged by what they find, not by the time they take; a worker computes on one thread."""
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # several workers would fight over the processors
     settings.register_profile("percept", deadline=None)
     settings.load_profile("percept")
