@@ -50,6 +50,14 @@ def test_orthogonal_rows_are_orthonormal(gain: float) -> None:
         torch.testing.assert_close(rows @ rows.T, gain**2 * torch.eye(len(rows)), atol=1e-4, rtol=0)
 
 
+def test_dirac_hands_the_inputs_on_through_the_first_filters() -> None:
+    linear, conv = filled("dirac")
+    pictures = torch.randn(2, 30, 5, 5)
+    torch.testing.assert_close(conv(pictures)[:, :30], pictures[..., 1:-1, 1:-1])
+    assert float(conv.weight[30:].detach().std()) == pytest.approx((1 / 3 / (9 * 30)) ** 0.5, rel=0.02)
+    assert float(linear.weight.detach().std()) == pytest.approx((1 / 3 / FAN_IN) ** 0.5, rel=0.02)
+
+
 def outputs(network: nn.Module, inputs: Tensor) -> list[Tensor]:
     """What each layer with weights gives."""
     seen: list[Tensor] = []

@@ -108,7 +108,7 @@ def undisturbed(name: str) -> Ending:
     return ending(trainer_of(small_recipe(**RECIPES[name])))
 
 
-@pytest.mark.parametrize("batches", [0, 1, 4, 5, 8, 14])
+@pytest.mark.parametrize("batches", [1, 4, 9, 14])
 @pytest.mark.parametrize("every_s", [0.0, math.inf], ids=["each step kept", "each epoch kept"])
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_run_that_was_interrupted_ends_like_one_that_was_not(

@@ -92,6 +92,23 @@ def test_frozen_weights_are_not_handed_over() -> None:
     assert [[id(each) for each in group["params"]] for group in groups] == [[id(network[1].weight)]]
 
 
+@pytest.mark.parametrize("schedule", ["constant", "cosine", "one-cycle"])
+def test_biases_of_batch_norms_may_be_faster_and_decay_at_the_pace_of_the_weights(schedule: str) -> None:
+    network = nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3), nn.LayerNorm(3))
+    section = Optimise(rate=0.1, bias_rate=8.0, weight_decay=0.5, warmup=0.2, schedule=schedule)
+    built = build_optimiser(network, section)
+    schedule_of = build_schedule(built, section, 10)
+    matrices, free, biases = built.param_groups
+    assert [id(each) for each in biases["params"]] == [id(network[1].bias)]
+    assert len(free["params"]) == 4
+    assert (matrices["weight_decay"], free["weight_decay"], biases["weight_decay"]) == (0.5, 0, 0.5 / 8)
+    for _ in range(5):
+        assert biases["lr"] == pytest.approx(8 * matrices["lr"], rel=0.01)
+        assert free["lr"] == matrices["lr"]
+        built.step()
+        schedule_of.step()
+
+
 def test_sgd_is_nesterovs() -> None:
     """v ← 0.9 v + g, w ← w − r (g + 0.9 v)."""
     network = nn.Linear(1, 1, bias=False)

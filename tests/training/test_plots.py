@@ -47,6 +47,11 @@ DRAWINGS: dict[str, Callable[[float], bytes]] = {
     "lines": lambda x: plots.lines({"a": [(0, x), (1, 0.5)], "b": [(0, 0.2)]}, "step", "share", is_share=True),
     "lines over decades": lambda x: plots.lines({"a": [(0, x), (1, 1e-6)]}, "step", "loss", is_log=True),
     "heat": lambda x: plots.heat(np.array([[x, np.nan], [0.3, 0.2]]), "ab", "cd", "title", "{:.1f}"),
+    "rate search": lambda x: plots.rate_search([1e-4, 1e-3, 1e-2], [2.0, x, 3.0], 1e-3),
+    "scatter": lambda x: plots.scatter({"a": [(0.01, x)], "b": [(0.1, 0.3)]}, "rate", "accuracy", is_log=True),
+    "growth": lambda x: plots.growth({"a": [(100, x, 0.02), (200, 0.4, 0.01)]}, "pictures", "accuracy", None),
+    "growth of named steps": lambda x: plots.growth({"a": [(0, x, 0.0), (1, 0.4, 0.1)]}, "size", "wer", ("s", "m")),
+    "strips": lambda x: plots.strips({"one": [x, 0.4], "none": []}, "accuracy"),
     "bars": lambda x: plots.bars({"one": x, "two": 0.4}, "accuracy"),
 }
 

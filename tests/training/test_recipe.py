@@ -122,6 +122,10 @@ def test_a_wrong_section_is_named(table: dict[str, Any], words: str) -> None:
             SPEECH | {"network": {"kind": "ctc", "context": "attention", "width": 90}},
             "network.width must be a multiple of network.heads",
         ),
+        (
+            content() | {"network": {"kind": "efficientnet-lite"}, "start": {"initialiser": "kaiming"}},
+            "start.initialiser and start.gain would overwrite published weights",
+        ),
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(table: dict[str, Any], words: str) -> None:
@@ -258,6 +262,16 @@ def test_a_changed_recipe_keeps_the_rest() -> None:
     assert recipe.optimise.rate == 0.01
     with pytest.raises(RecipeError, match=r"recipe small: optimise\.rat: there is no such key"):
         recipe.changed(optimise={"rat": 0.5})
+
+
+def test_values_are_replaced_by_the_names_that_the_command_line_has() -> None:
+    recipe = small_recipe()
+    assert recipe.having({"optimise.rate": 0.5, "seed": 3}) == recipe.changed(optimise={"rate": 0.5}).model_copy(
+        update={"seed": 3}
+    )
+    assert recipe.having({}) == recipe
+    with pytest.raises(RecipeError, match=r"recipe small: optimise\.rat: there is no such key"):
+        recipe.having({"optimise.rat": 0.5})
 
 
 def test_a_recipe_cannot_be_changed_in_place() -> None:

@@ -43,6 +43,10 @@ def test_any_number_of_layers(pictures: Tensor, hidden: tuple[int, ...]) -> None
     assert built(pictures).shape == (7, 5)
 
 
+def test_layers_can_be_repeated() -> None:
+    assert [layer.linear.out_features for layer in layers(network(hidden=(3, 4), repeat=3))] == [3, 4] * 3
+
+
 def test_inputs_are_added_where_widths_agree(pictures: Tensor) -> None:
     built = network(hidden=(6, 6, 4), residual=True)
     assert [layer.is_residual for layer in layers(built)] == [False, True, False]
