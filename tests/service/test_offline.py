@@ -66,5 +66,5 @@ def test_the_process_answers_and_refuses(speech_store: Path, tmp_path: Path) -> 
     assert json.loads(done.stdout)["duration_s"] == pytest.approx(1.0)
     refused = run(PERCEPT_MODELS="nothing")
     assert refused.returncode == 2
-    assert refused.stderr.startswith("percept: nothing")
+    assert refused.stderr.startswith("percept: there is no artifact nothing in the store")
     assert refused.stdout == ""
