@@ -46,7 +46,7 @@ def read_own_clips(root: Path, cache: Path, language: str = "", *, is_by_charact
     if not told:
         raise DataError(f"{root} holds no recording that is there and has a transcript")
     is_mixed = len({code for code, _ in told}) > 1
-    name = root.name or str(root)
+    name = f"test part of {root.name}" if all(each.part == "test" for each in listed) else root.name
     return OwnClips(
         tuple(
             Clip(each.file, code, each.text, f"{name} {code or 'other'}" if is_mixed else name, is_by_characters)

@@ -58,6 +58,9 @@ def test_spoken_digits_tell_by_their_names(tmp_path: Path, folder: str) -> None:
     touch(*(tmp_path / folder / f"{digit}_ann_{take}.wav" for digit in (0, 7) for take in (0, 4, 5)))
     touch(tmp_path / "requirements.txt")
     found = read(tmp_path, "en")
+    assert {clip.group for clip in read_own_clips(tmp_path, tmp_path, "en").clips} == {
+        f"test part of {tmp_path.name}"
+    }
     assert [(name, text) for name, _, text in found] == [
         ("0_ann_0.wav", "zero"), ("0_ann_4.wav", "zero"), ("7_ann_0.wav", "seven"), ("7_ann_4.wav", "seven"),
     ]  # fmt: skip
