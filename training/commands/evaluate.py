@@ -120,7 +120,7 @@ def _class_lines(classes: Sequence[ClassFigures]) -> list[str]:
         for each in shown
     ]
     more = len(classes) - len(shown)
-    return [*lines, f"  {more} classes with a higher F1 are not shown; --json has them all"] if more else lines
+    return [*lines, f"  and {more} more, none with a lower F1; --json has them all"] if more else lines
 
 
 def _shortened(notes: Sequence[str]) -> list[str]:

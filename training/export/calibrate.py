@@ -6,6 +6,8 @@ cross-validated: each photo is judged by a fit that has not seen it.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -39,10 +41,11 @@ def calibrated(model: ImageModel, photos: LabelledPictures) -> Calibration:
 
 
 def as_published(made: Fit, found: Worth, data: str) -> Calibration:
-    """As a manifest states it."""
+    """As a manifest states it; the confident score is rounded up, or what it keeps out would come in."""
+    unit = 10**_DIGITS
     return Calibration(
         temperature=round(made.temperature, _DIGITS),
-        confident_score=round(made.confident_score, _DIGITS),
+        confident_score=min(1.0, math.ceil(made.confident_score * unit) / unit),
         data=data,
         **{name: value if value is None else round(value, _DIGITS) for name, value in vars(found).items()},
     )

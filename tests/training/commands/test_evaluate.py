@@ -199,7 +199,7 @@ def test_of_many_classes_the_worst_are_shown() -> None:
     classes = tuple(ClassFigures(f"class {i:02}", 1.0, i / 30, i / 30, 1) for i in range(30, 0, -1))
     lines = _class_lines(classes)
     assert [line.split("  ")[1] for line in lines[:-1]] == [f"class {i:02}" for i in range(1, 21)]
-    assert lines[-1] == "  10 classes with a higher F1 are not shown; --json has them all"
+    assert lines[-1] == "  and 10 more, none with a lower F1; --json has them all"
 
 
 @pytest.mark.parametrize(

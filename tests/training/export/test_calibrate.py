@@ -58,6 +58,6 @@ def test_too_few_photos_are_refused() -> None:
 
 
 def test_figures_are_rounded_and_absent_ones_stay_absent() -> None:
-    found = as_published(Fit(0.123456, 0.98765), Worth(0.1, 0.2, 1.23456, 1.0, 0.0, None, None), "data")
+    found = as_published(Fit(0.123456, 0.98761), Worth(0.1, 0.2, 1.23456, 1.0, 0.0, None, None), "data")
     assert (found.temperature, found.confident_score, found.nll_before) == (0.1235, 0.9877, 1.2346)
     assert (found.confident_right, found.strange_share) == (None, None)
