@@ -6,29 +6,32 @@ What a person can mend is one sentence on stderr and status 2. With `--json` the
 from __future__ import annotations
 
 import argparse
+import errno
 import json
 import os
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.store import DEFAULT_ROOT, Store, StoreError
-from training import recipe as recipes
-from training import study as studies
-from training import sweep as sweeps
-from training.commands import experiments, export, train
+from training import definitions
+from training.commands import export
 from training.commands.evaluate import EVALUATIONS, Evaluation
 from training.commands.outcome import SILENCE, Outcome
-from training.commands.train import TrainRequest
 from training.errors import TrainingError, UsageError
 from training.export.registry import EXPORTERS
 from training.export.request import ExportRequest
-from training.session import Surroundings
 from training.sources import parse
 from training.transcribers import Wishes
 
+if TYPE_CHECKING:
+    from training.commands.train import TrainRequest
+    from training.session import Surroundings
+
 _USER_ERROR = 2
 _INTERRUPTED = 130
+_MENDABLE = {errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS}  # a full disk, a closed folder
 
 
 def main(arguments: list[str] | None = None, environment: Mapping[str, str] | None = None) -> int:
@@ -38,6 +41,11 @@ def main(arguments: list[str] | None = None, environment: Mapping[str, str] | No
         outcome: Outcome = options.command(options)
     except (TrainingError, StoreError) as error:
         print(f"error: {error}", file=sys.stderr)
+        return _USER_ERROR
+    except OSError as error:
+        if error.errno not in _MENDABLE:
+            raise
+        print(f"error: {error.filename or 'a file'} cannot be written: {error.strerror}", file=sys.stderr)
         return _USER_ERROR
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -116,8 +124,12 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--force", action="store_true", help="publish it all the same")
 
 
+def _choice(folder: Path) -> str:
+    return f"{', '.join(definitions.names(folder))}, or a .toml file"
+
+
 def _recipe_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("recipe", metavar="RECIPE", help=f"{', '.join(recipes.names())}, or a .toml file")
+    parser.add_argument("recipe", metavar="RECIPE", help=_choice(definitions.RECIPES))
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change the recipe, as in optimise.epochs=3"
     )
@@ -137,12 +149,12 @@ def _count(text: str) -> int:
 
 
 def _study_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("study", metavar="STUDY", help=f"{', '.join(studies.names())}, or a .toml file")
+    parser.add_argument("study", metavar="STUDY", help=_choice(definitions.STUDIES))
     _hardware_options(parser)
 
 
 def _sweep_options(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("sweep", metavar="SWEEP", help=f"{', '.join(sweeps.names())}, or a .toml file")
+    parser.add_argument("sweep", metavar="SWEEP", help=_choice(definitions.SWEEPS))
     parser.add_argument("--trials", type=int, metavar="N", help="default: as many as the sweep says")
     _hardware_options(parser)
 
@@ -199,7 +211,12 @@ def _export(options: argparse.Namespace) -> Outcome:
     return export.export(options.names, _request(options), if_missing=options.if_missing, is_forced=options.force)
 
 
+# What trains is loaded by the commands that train: it brings plots and more, and takes seconds.
+
+
 def _around(options: argparse.Namespace) -> Surroundings:
+    from training.session import Surroundings  # noqa: PLC0415
+
     return Surroundings(
         runs=options.runs,
         cache=options.cache,
@@ -211,18 +228,26 @@ def _around(options: argparse.Namespace) -> Surroundings:
 
 
 def _find_rate(options: argparse.Namespace) -> Outcome:
+    from training.commands import experiments  # noqa: PLC0415
+
     return experiments.find_rate(options.recipe, options.set, _around(options))
 
 
 def _study(options: argparse.Namespace) -> Outcome:
+    from training.commands import experiments  # noqa: PLC0415
+
     return experiments.study(options.study, _around(options))
 
 
 def _sweep(options: argparse.Namespace) -> Outcome:
+    from training.commands import experiments  # noqa: PLC0415
+
     return experiments.sweep(options.sweep, _around(options), options.trials)
 
 
 def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainRequest:
+    from training.commands.train import TrainRequest  # noqa: PLC0415
+
     return TrainRequest(
         recipe=recipe,
         around=_around(options),
@@ -235,10 +260,14 @@ def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainReques
 
 
 def _train(options: argparse.Namespace) -> Outcome:
+    from training.commands import train  # noqa: PLC0415
+
     return train.train(_train_request(options, options.recipe))
 
 
 def _publish(options: argparse.Namespace) -> Outcome:
+    from training.commands import train  # noqa: PLC0415
+
     return train.publish(train.publication(options.run, _train_request(options)))
 
 

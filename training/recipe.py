@@ -8,17 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tomllib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from models.manifest import Name
-from training.errors import RecipeError
-
-FOLDER = Path(__file__).parent / "recipes"
+from training.definitions import RECIPES, Section, checked, override, put, read
 
 Task = Literal["image-classification", "speech-recognition", "reconstruction"]
 ActivationName = Literal["sigmoid", "tanh", "relu", "gelu", "silu"]
@@ -26,12 +23,6 @@ NormName = Literal["none", "batch", "layer"]
 InitialiserName = Literal["default", "xavier", "kaiming", "orthogonal", "lsuv", "dirac"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
-
-
-class Section(BaseModel):
-    """A part of a recipe: frozen, and it refuses keys that it does not know and numbers that are none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
 
 class Cost(Section):
@@ -304,17 +295,6 @@ class Recipe(Section):
         content = self.model_dump(mode="json", exclude={"about", "cost", "limits", "licence"})
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
-    def changed(self, **sections: Mapping[str, Any]) -> Recipe:
-        """The recipe with some values replaced: `changed(optimise={"rate": 0.1})`.
-
-        Raises:
-            RecipeError: a key or a value is wrong.
-        """
-        content = self.model_dump(mode="json", exclude_unset=True)
-        for section, values in sections.items():
-            content[section] = {**content.get(section, {}), **values}
-        return parse(self.name, content)
-
     def having(self, values: Mapping[str, Any]) -> Recipe:
         """The recipe with some values replaced, named as on the command line: `having({"optimise.rate": 0.1})`.
 
@@ -323,7 +303,7 @@ class Recipe(Section):
         """
         content = self.model_dump(mode="json", exclude_unset=True)
         for key, value in values.items():
-            _put(content, key, value)
+            put(content, key, value)
         return parse(self.name, content)
 
     @property
@@ -337,36 +317,16 @@ class Recipe(Section):
         return self.augment.eval_px or self.train_px
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The recipes that the package brings."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
-
-
-def load(reference: str, overrides: Iterable[str] = (), folder: Path = FOLDER) -> Recipe:
+def load(reference: str, overrides: Iterable[str] = (), folder: Path = RECIPES) -> Recipe:
     """The recipe of that name, or of that file; `overrides` are `section.key=value` with a TOML value.
 
     Raises:
         RecipeError: there is no such recipe, or it is wrong somewhere.
     """
-    path = Path(reference) if reference.endswith(".toml") else folder / f"{reference}.toml"
-    if not path.is_file():
-        raise RecipeError(f"there is no recipe {reference}; those of the package are {', '.join(names(folder))}")
-    content = read_toml(path)
-    for override in overrides:
-        _override(content, override)
-    return parse(path.stem, content)
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file's content.
-
-    Raises:
-        RecipeError: it is no TOML.
-    """
-    try:
-        return tomllib.loads(path.read_text("utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path.name} is no TOML file: {error}") from error
+    name, content = read("recipe", reference, folder)
+    for each in overrides:
+        override(content, each)
+    return parse(name, content)
 
 
 def parse(name: str, content: Mapping[str, Any]) -> Recipe:
@@ -375,40 +335,4 @@ def parse(name: str, content: Mapping[str, Any]) -> Recipe:
     Raises:
         RecipeError: naming the key and what is wrong with it.
     """
-    try:
-        return Recipe.model_validate({**content, "name": name})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        kind = content["network"].get("kind") if isinstance(content.get("network"), Mapping) else None
-        tagged = ("network", kind)  # pydantic names the kind in a network's places; a recipe's keys do not
-        loc = ("network", *first["loc"][2:]) if first["loc"][:2] == tagged else first["loc"]
-        where = ".".join(str(part) for part in loc) or "the recipe"
-        words = first["msg"].removeprefix("Value error, ")
-        if first["type"] == "extra_forbidden":
-            words = "there is no such key"
-        raise RecipeError(f"recipe {name}: {where}: {words}") from error
-
-
-def _override(content: dict[str, Any], text: str) -> None:
-    key, equals, value = text.partition("=")
-    if not equals or not all(key.strip().split(".")):
-        raise RecipeError(f"--set {text} is not of the form section.key=value, as in optimise.epochs=3")
-    _put(content, key.strip(), _toml_value(value.strip()))
-
-
-def _put(content: dict[str, Any], key: str, value: Any) -> None:
-    *sections, last = key.split(".")
-    for part in sections:
-        content = content.setdefault(part, {})
-        if not isinstance(content, dict):
-            raise RecipeError(f"{key}: {part} is no section")
-    content[last] = value
-
-
-def _toml_value(text: str) -> Any:
-    """A TOML value; a word without quotes is a string."""
-    try:
-        table = tomllib.loads(f"value = {text}")
-    except tomllib.TOMLDecodeError:
-        return text
-    return table["value"] if len(table) == 1 else text
+    return checked("recipe", Recipe, name, content)

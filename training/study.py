@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from models.manifest import Name
 from training import recipe as recipes
-from training.errors import DivergedError, RecipeError
+from training.definitions import STUDIES, Section, checked, read
+from training.errors import DivergedError
 from training.preparation import prepare
-from training.recipe import Positive, Recipe, Section, read_toml
+from training.recipe import Positive, Recipe
 from training.run import HISTORY, RESULT, Run, find_finished
 from training.session import Surroundings, train
 
-FOLDER = Path(__file__).parent / "studies"
 FIGURE = "test_accuracy"
 
 
@@ -117,26 +117,13 @@ class Group:
         return tuple(dict.fromkeys(words for each in self.outcomes for words in each.words))
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The studies that the package brings."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
-
-
-def load(reference: str, folder: Path = FOLDER) -> Study:
+def load(reference: str, folder: Path = STUDIES) -> Study:
     """The study of that name, or of that file.
 
     Raises:
         RecipeError: there is no such study, or it is wrong somewhere.
     """
-    path = Path(reference) if reference.endswith(".toml") else folder / f"{reference}.toml"
-    if not path.is_file():
-        raise RecipeError(f"there is no study {reference}; those of the package are {', '.join(names(folder))}")
-    try:
-        return Study.model_validate({**read_toml(path), "name": path.stem})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"study {path.stem}: {where}: {first['msg']}") from error
+    return checked("study", Study, *read("study", reference, folder))
 
 
 def cells(study: Study) -> Iterator[Cell]:

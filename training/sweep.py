@@ -18,17 +18,17 @@ from optuna.distributions import BaseDistribution, CategoricalDistribution, Floa
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileOpenLock
 from optuna.trial import FrozenTrial, TrialState
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from models.manifest import Name
 from training import recipe as recipes
-from training.errors import DivergedError, RecipeError
+from training.definitions import SWEEPS, Section, checked, read
+from training.errors import DivergedError
 from training.preparation import prepare
-from training.recipe import Positive, Recipe, Section, read_toml
+from training.recipe import Positive, Recipe
 from training.run import RESULT, find_finished
 from training.session import Surroundings, train
 
-FOLDER = Path(__file__).parent / "sweeps"
 JOURNAL = "trials.journal"
 FIGURE = "validation_accuracy"
 _RUN = "run"
@@ -101,26 +101,13 @@ class Found:
     run: str
 
 
-def names(folder: Path = FOLDER) -> list[str]:
-    """The sweeps that the package brings."""
-    return sorted(path.stem for path in folder.glob("*.toml"))
-
-
-def load(reference: str, folder: Path = FOLDER) -> Sweep:
+def load(reference: str, folder: Path = SWEEPS) -> Sweep:
     """The sweep of that name, or of that file.
 
     Raises:
         RecipeError: there is no such sweep, or it is wrong somewhere.
     """
-    path = Path(reference) if reference.endswith(".toml") else folder / f"{reference}.toml"
-    if not path.is_file():
-        raise RecipeError(f"there is no sweep {reference}; those of the package are {', '.join(names(folder))}")
-    try:
-        return Sweep.model_validate({**read_toml(path), "name": path.stem})
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise RecipeError(f"sweep {path.stem}: {where}: {first['msg']}") from error
+    return checked("sweep", Sweep, *read("sweep", reference, folder))
 
 
 def conduct(sweep: Sweep, around: Surroundings, folder: Path, trials: int | None = None) -> Found:

@@ -13,8 +13,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.trainings import content, small_recipe
+from training.definitions import RECIPES, names
 from training.errors import RecipeError
-from training.recipe import FOLDER, Recipe, load, names, parse
+from training.recipe import Recipe, load, parse
 
 AUTOENCODER = {"task": "reconstruction", "network": {"kind": "autoencoder"}, "loss": {"kind": "l2"}}
 SPEECH = {
@@ -25,7 +26,7 @@ SPEECH = {
 }
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(RECIPES))
 def test_every_recipe_of_the_package_loads(name: str) -> None:
     recipe = load(name)
     assert recipe.name == name
@@ -34,10 +35,10 @@ def test_every_recipe_of_the_package_loads(name: str) -> None:
 
 
 def test_there_are_recipes() -> None:
-    assert set(names()) == {path.stem for path in FOLDER.glob("*.toml")} >= {"digits"}
+    assert set(names(RECIPES)) == {path.stem for path in RECIPES.glob("*.toml")} >= {"digits"}
 
 
-@pytest.mark.parametrize("name", names())
+@pytest.mark.parametrize("name", names(RECIPES))
 def test_a_recipe_comes_back_from_what_a_run_keeps_of_it(name: str) -> None:
     recipe = load(name)
     kept = json.loads(json.dumps(recipe.model_dump(mode="json", exclude={"name"})))
@@ -156,7 +157,7 @@ def test_what_is_no_toml_is_told(tmp_path: Path, raw: bytes) -> None:
 
 def test_a_file_of_ones_own_is_named_for_its_file(tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text((FOLDER / "digits.toml").read_text("utf-8"), "utf-8")
+    path.write_text((RECIPES / "digits.toml").read_text("utf-8"), "utf-8")
     assert load(str(path)).name == "mine"
     assert load("mine", folder=tmp_path) == load(str(path))
     (tmp_path / "No Name.toml").write_text(path.read_text("utf-8"), "utf-8")
@@ -256,19 +257,11 @@ def test_what_is_written_out_and_what_is_left_to_the_default_are_one_recipe() ->
 
 def test_a_changed_recipe_keeps_the_rest() -> None:
     recipe = small_recipe(optimise={"momentum": 0.5})
-    other_rate = recipe.changed(optimise={"rate": 0.5}, loss={"l1": 0.1})
+    other_rate = recipe.having({"optimise.rate": 0.5, "loss.l1": 0.1})
     assert other_rate.optimise.model_dump() == recipe.optimise.model_dump() | {"rate": 0.5}
     assert other_rate.loss.l1 == 0.1
     assert recipe.optimise.rate == 0.01
-    with pytest.raises(RecipeError, match=r"recipe small: optimise\.rat: there is no such key"):
-        recipe.changed(optimise={"rat": 0.5})
-
-
-def test_values_are_replaced_by_the_names_that_the_command_line_has() -> None:
-    recipe = small_recipe()
-    assert recipe.having({"optimise.rate": 0.5, "seed": 3}) == recipe.changed(optimise={"rate": 0.5}).model_copy(
-        update={"seed": 3}
-    )
+    assert recipe.having({"seed": 3}) == recipe.model_copy(update={"seed": 3})
     assert recipe.having({}) == recipe
     with pytest.raises(RecipeError, match=r"recipe small: optimise\.rat: there is no such key"):
         recipe.having({"optimise.rat": 0.5})

@@ -9,6 +9,7 @@ import pytest
 
 from training import study as studies
 from training import study_report
+from training.definitions import STUDIES, names
 from training.errors import RecipeError
 from training.session import Surroundings
 from training.study import Study, Variant
@@ -29,7 +30,7 @@ def around(tmp_path: Path) -> Surroundings:
     return Surroundings(runs=tmp_path / "runs", cache=tmp_path, is_shown=False, say=lambda _: None)
 
 
-@pytest.mark.parametrize("name", studies.names())
+@pytest.mark.parametrize("name", names(STUDIES))
 def test_every_study_of_the_package_has_recipes_that_hold(name: str) -> None:
     study = studies.load(name)
     planned = list(studies.cells(study))

@@ -8,6 +8,7 @@ import pytest
 
 from training import sweep as sweeps
 from training import sweep_report
+from training.definitions import SWEEPS, names
 from training.errors import DivergedError, RecipeError
 from training.session import Surroundings, train
 from training.sweep import Found, Sweep
@@ -37,7 +38,7 @@ def _conduct(sweep: Sweep, around: Surroundings, tmp_path: Path, trials: int | N
     return sweeps.conduct(sweep, around, tmp_path / "sweep", trials)
 
 
-@pytest.mark.parametrize("name", sweeps.names())
+@pytest.mark.parametrize("name", names(SWEEPS))
 def test_every_value_of_every_sweep_fits_its_recipe(name: str) -> None:
     sweep = sweeps.load(name)
     base = sweeps.base(sweep)
