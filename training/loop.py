@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import copy
 import math
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,45 +23,20 @@ from torch.utils.data import DataLoader, Dataset
 from tqdm import tqdm
 
 from training import checkpoint
+from training.display import Display
 from training.distributed import World
 from training.errors import CheckpointError, DivergedError, RecipeError
 from training.gradients import Judge, Look, Watch
 from training.losses import l1_penalty
 from training.objectives.objective import Judgement, Key, Objective, generator
 from training.optimise import build_optimiser, build_schedule, regularised
+from training.progress import Progress
 from training.recipe import Recipe
 
 CHECKPOINT = "checkpoint.pt"
-_LINE_EVERY_S = 5.0
 _MOST_POINTS = 600  # of the loss curve
 _STEP, _SAMPLE = 1, 2  # streams of random numbers
 _SCHEMA = 1
-
-
-@dataclass
-class Progress:
-    """Where a run stands: plain data, all of it in the checkpoint."""
-
-    epoch: int = 0
-    step: int = 0
-    step_in_epoch: int = 0
-    seconds: float = 0.0
-    loss_sum: float = 0.0
-    right: float = 0.0
-    count: int = 0
-    epochs: list[dict[str, Any]] = field(default_factory=list)
-    """One row an epoch: losses, figures, rate, seconds."""
-    curve: list[tuple[int, float, float]] = field(default_factory=list)
-    """Step, loss, rate."""
-    looks: list[dict[str, Any]] = field(default_factory=list)
-    warnings: list[str] = field(default_factory=list)
-    rate: float = 0.0
-    """Of the last step."""
-    best_score: tuple[float, ...] = (-math.inf,)
-    best_epoch: int = -1
-    is_finished: bool = False
-    ended: str = ""
-    """Why it ended, in words."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +89,9 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(enabled=self._precision() is torch.float16)
         self.watch, self.health = Watch(self.network), Judge()
         self._best: dict[str, Any] | None = None
-        self._saved_at = self._said_at = time.monotonic()
+        self._saved_at = time.monotonic()
+        is_shown = runtime.is_shown and self.world.is_first
+        self.display = Display(section.epochs, self.steps_per_epoch, objective.unit, is_shown=is_shown)
         forward: nn.Module = self.network
         if section.compile:
             forward = torch.compile(forward)  # type: ignore[assignment]  # a module in all but its type
@@ -157,13 +133,13 @@ class Trainer:
         progress, accumulate = self.progress, self.recipe.optimise.accumulate
         self.objective.begin_training()
         batches = iter(self._loader())
-        with self._bar() as bar:
+        with self.display.bar(progress) as bar:
             while progress.step_in_epoch < self.steps_per_epoch:
                 parts = [next(batches) for _ in range(accumulate)]
                 amount = self._step(parts)
                 progress.seconds = time.monotonic() - begun_at
                 bar.update()
-                self._show(bar, amount)
+                self.display.show(bar, progress, amount * self.world.size)
                 if time.monotonic() - self._saved_at > self.runtime.checkpoint_every_s:
                     self._save()
 
@@ -273,7 +249,7 @@ class Trainer:
         if self.objective.has_validation:
             self._validate(row)
         progress.epochs.append(row)
-        self._say_epoch(row)
+        self.display.epoch(row)
         progress.epoch += 1
         progress.step_in_epoch, progress.loss_sum, progress.right, progress.count = 0, 0.0, 0.0, 0
         patience = self.recipe.stop.patience
@@ -294,45 +270,6 @@ class Trainer:
         if score > self.progress.best_score:
             self.progress.best_score, self.progress.best_epoch = score, self.progress.epoch
             self._best = {name: each.detach().clone() for name, each in self.judged().state_dict().items()}
-
-    def _say_epoch(self, row: dict[str, Any]) -> None:
-        """A line for logs where no bar can be drawn, not more often than people read."""
-        if not (self.world.is_first and self.runtime.is_shown) or sys.stderr.isatty():
-            return
-        epochs, now = self.recipe.optimise.epochs, time.monotonic()
-        if now - self._said_at < _LINE_EVERY_S and row["epoch"] not in {1, epochs}:
-            return
-        self._said_at = now
-        shown = {name.replace("_", " "): f"{value:.4g}" for name, value in row.items() if name != "epoch"}
-        words = ", ".join(f"{name} {value}" for name, value in shown.items())
-        print(f"epoch {row['epoch']}/{epochs}: {words}", file=sys.stderr, flush=True)
-
-    def _bar(self) -> Any:
-        progress, section = self.progress, self.recipe.optimise
-        is_hidden = not (self.world.is_first and self.runtime.is_shown)
-        return tqdm(
-            total=self.steps_per_epoch,
-            initial=progress.step_in_epoch,
-            unit="step",
-            desc=f"epoch {progress.epoch + 1}/{section.epochs}",
-            leave=False,
-            disable=True if is_hidden else None,
-        )
-
-    def _show(self, bar: Any, amount: float) -> None:
-        """Loss, figure, amount a second over the run; tqdm itself says how long the epoch will take."""
-        if bar.disable:
-            return
-        progress = self.progress
-        shown = {"loss": f"{progress.loss_sum / progress.step_in_epoch:.3f}"}
-        if progress.right:
-            shown["acc"] = f"{progress.right / progress.count:.3f}"
-        if bar.format_dict["rate"]:
-            shown[f"{self.objective.unit}/s"] = f"{amount * self.world.size * bar.format_dict['rate']:.0f}"
-        left = (self.recipe.optimise.epochs - progress.epoch) * self.steps_per_epoch - progress.step_in_epoch
-        if progress.step:
-            shown["run left"] = tqdm.format_interval(progress.seconds / progress.step * left)
-        bar.set_postfix(shown, refresh=False)
 
     def _save(self) -> None:
         self._saved_at = time.monotonic()

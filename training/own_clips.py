@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.data.speech import judged_recordings
+from training.data.transcripts import judged_recordings
 from training.errors import DataError
 from training.evaluate_speech import Clip
 
@@ -31,7 +31,7 @@ def read_own_clips(root: Path, cache: Path, language: str = "", *, is_by_charact
     Each language is a set of its own.
 
     Args:
-        root: what `training.data.speech` reads.
+        root: what `training.data.transcripts` reads.
         cache: where a tar is unpacked to.
         language: ISO-639-1, of recordings of which the data say none.
         is_by_characters: whether characters are counted where words would be.

@@ -16,11 +16,11 @@ from training.calibration import (
     reliability,
 )
 from training.error_rate import total
-from training.loop import Progress
 from training.metrics import by_class, confusion
 from training.objectives.objective import Judgement
 from training.objectives.pictures import Scored
 from training.objectives.speech import Heard
+from training.progress import Progress
 from training.recipe import Recipe
 from training.report import Picture, Section, Table, percent, text
 

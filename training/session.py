@@ -19,10 +19,11 @@ from training import recipe as recipes
 from training.calibration import expected_calibration_error, fit_temperature, probabilities
 from training.distributed import World, joined
 from training.errors import RecipeError
-from training.loop import CHECKPOINT, Progress, Runtime, Trainer
+from training.loop import CHECKPOINT, Runtime, Trainer
 from training.objectives.objective import Judgement
 from training.objectives.pictures import Scored
 from training.preparation import Prepared, prepare
+from training.progress import Progress
 from training.recipe import Recipe
 from training.report import write
 from training.run import DATA, HISTORY, REPORT, RESULT, Run, find_finished, open_run

@@ -13,7 +13,8 @@ from tests.trainings import small_objective, small_recipe
 from training.distributed import World
 from training.errors import DivergedError
 from training.gradients import Judge, Look, Watch
-from training.loop import Progress, Runtime, Trainer
+from training.loop import Runtime, Trainer
+from training.progress import Progress
 from training.recipe import Recipe
 
 DEEP = {"kind": "mlp", "hidden": [16] * 20}

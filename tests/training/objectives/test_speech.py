@@ -12,7 +12,8 @@ import torch.nn.functional as F
 
 from models.ctc import Units, best_path
 from tests.spoken import spoken
-from training.data.speech import Listed, Recordings, SpeechData
+from training.data.speech import Recordings, SpeechData
+from training.data.transcripts import Listed
 from training.error_rate import count_edits, total
 from training.networks.ctc import HOP, CtcNetwork
 from training.objectives.objective import generator
@@ -174,11 +175,14 @@ def test_figures_are_those_of_each_recording_alone() -> None:
     with torch.no_grad():  # so that something is heard at all
         given.network.classifier.weight.mul_(30)
     found = given.judge(given.network, "test", CPU)
-    edits = []
+    edits, losses = [], []
     for row, listed in enumerate(given.parts.test.listed):
         with torch.inference_mode():
             features = given.network.features(torch.from_numpy(given.parts.test.audio(row))[None])
             scores = torch.log_softmax(given.network(features)[0][0], -1).numpy()
+        wanted = torch.tensor([[given.units.texts.index(word) + 1 for word in tokens_of(listed.text, given.recipe)]])
+        lengths = torch.tensor([len(scores)]), torch.tensor([wanted.shape[1]])
+        losses.append(float(F.ctc_loss(torch.from_numpy(scores)[:, None], wanted, *lengths, zero_infinity=True)))
         heard = given.units.text([each.token for each in best_path(scores)])
         edits.append(count_edits(tokens_of(listed.text, given.recipe), tokens_of(heard, given.recipe)))
         assert found.details[row].heard == heard
@@ -188,6 +192,7 @@ def test_figures_are_those_of_each_recording_alone() -> None:
     assert found.figures["wer"] == total(edits).rate
     assert found.figures["accuracy"] == sum(not each.errors for each in edits) / 5
     assert found.score[0] == -total(edits).rate
+    assert found.loss == pytest.approx(np.mean(losses), rel=1e-4)
 
 
 def test_recordings_of_any_length_are_judged_together_in_their_order() -> None:
