@@ -80,6 +80,11 @@ class World:
             torch.distributed.barrier()
 
 
+def process_count() -> int:
+    """How many processes `torchrun` started, this one included; 1 without it."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def is_first_process() -> bool:
     """Whether this process speaks for all that `torchrun` started; known before they meet and after they part."""
     return int(os.environ.get("RANK", "0")) == 0

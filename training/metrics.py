@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import confusion_matrix, precision_recall_fscore_support
 
 
 @dataclass(frozen=True)
@@ -22,6 +21,8 @@ class ClassFigures:
 
 def confusion(class_ids: NDArray[np.int64], predicted: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """Counts `[classes, classes]`: rows are true classes, columns what they were taken for."""
+    from sklearn.metrics import confusion_matrix  # noqa: PLC0415 - takes seconds, and few commands need it
+
     return np.asarray(confusion_matrix(class_ids, predicted, labels=np.arange(classes)), np.int64)
 
 
@@ -29,6 +30,8 @@ def by_class(
     class_ids: NDArray[np.int64], predicted: NDArray[np.int64], labels: tuple[str, ...]
 ) -> tuple[ClassFigures, ...]:
     """Figures of each class; 0 where nothing was called it."""
+    from sklearn.metrics import precision_recall_fscore_support  # noqa: PLC0415 - as above
+
     precision, recall, f1, counts = precision_recall_fscore_support(
         class_ids, predicted, labels=np.arange(len(labels)), zero_division=0
     )

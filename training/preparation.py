@@ -41,7 +41,7 @@ class Prepared:
 
     objective: Objective
     fingerprint: str
-    """Eight hex digits of what is learnt from."""
+    """Eight hex digits of what is learnt from and judged by."""
     notes: tuple[str, ...]
     """What was left out, and why."""
     about: str

@@ -69,5 +69,5 @@ def text(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:.4g}"
     if isinstance(value, list | tuple):
-        return ", ".join(text(each) for each in value)
+        return ", ".join(text(each) for each in value) or "none"
     return "" if value is None else str(value)

@@ -67,9 +67,7 @@ def _slices(sweep: Sweep, found: Found) -> Iterator[Picture]:
 
 def _by_value(trials: list[Trial], key: str, choices: tuple[Any, ...]) -> dict[str, list[float]]:
     return {
-        text(choice) if choice != [] else "none": [
-            each.figure for each in trials if each.values[key] == choice and each.figure is not None
-        ]
+        text(choice): [each.figure for each in trials if each.values[key] == choice and each.figure is not None]
         for choice in choices
     }
 

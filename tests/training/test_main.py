@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -29,6 +33,43 @@ def test_nothing_is_trained_on_what_the_environment_names(capsys: pytest.Capture
     environment = {"PERCEPT_DATA": str(tmp_path), "PERCEPT_RUNS": str(tmp_path / "runs")}
     assert main(["train", "cifar10-cnn"], environment) == 2
     assert "name their folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [("study", "scaling"), ("sweep", "digits"), ("find-rate", "digits")])
+def test_what_one_process_makes_is_refused_to_several(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...]
+) -> None:
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    status, _, err = run(capsys, tmp_path, *arguments, "--runs", str(tmp_path / "runs"))
+    assert (status, err.startswith("error: "), "start them without torchrun" in err) == (2, True, True)
+    assert not (tmp_path / "runs").exists()
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES, errno.EROFS])
+def test_a_full_disk_or_a_closed_folder_is_said(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def full(_: object, **__: object) -> None:
+        raise OSError(number, os.strerror(number), "/full/runs")
+
+    monkeypatch.setattr(Path, "mkdir", full)
+    assert main(["train", "digits", "--runs", "/full/runs", "--artifacts", str(tmp_path)], {}) == 2
+    assert capsys.readouterr().err.splitlines()[-1] == f"error: /full/runs cannot be written: {os.strerror(number)}"
+
+
+def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: object, **__: object) -> None:
+        raise OSError(errno.EIO, "Input/output error", "/x")
+
+    monkeypatch.setattr(Path, "mkdir", broken)
+    with pytest.raises(OSError, match="Input/output"):
+        main(["train", "digits", "--runs", "/x", "--artifacts", str(tmp_path)], {})
+
+
+def test_commands_that_do_not_train_load_nothing_that_training_needs() -> None:
+    code = "import sys, training.__main__; print(*sorted({'matplotlib', 'optuna', 'sklearn'} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
+    assert done.stdout.strip() == ""
 
 
 def test_list_shows_what_can_be_exported(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

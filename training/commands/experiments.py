@@ -13,7 +13,8 @@ from training import study as studies
 from training import study_report, sweep_report
 from training import sweep as sweeps
 from training.commands.outcome import Outcome
-from training.distributed import joined
+from training.distributed import joined, process_count
+from training.errors import UsageError
 from training.preparation import prepare
 from training.run import REPORT, fingerprint
 from training.session import Surroundings
@@ -27,6 +28,7 @@ def find_rate(reference: str, overrides: Sequence[str], around: Surroundings) ->
     Raises:
         TrainingError: whatever a person can mend.
     """
+    _refuse_several()
     recipe = recipes.load(reference, overrides)
     with joined(around.device) as world:
         prepared = prepare(recipe, around.data, around.cache)
@@ -51,6 +53,7 @@ def study(reference: str, around: Surroundings) -> Outcome:
     Raises:
         TrainingError: whatever a person can mend.
     """
+    _refuse_several()
     wanted = studies.load(reference)
     around.say(f"{wanted.name}: about {wanted.minutes:g} minutes on two CPU cores. {wanted.about}")
     groups = studies.conduct(wanted, around)
@@ -75,6 +78,7 @@ def sweep(reference: str, around: Surroundings, trials: int | None) -> Outcome:
     Raises:
         TrainingError: whatever a person can mend.
     """
+    _refuse_several()
     wanted = sweeps.load(reference)
     around.say(f"{wanted.name}: about {wanted.minutes:g} minutes on two CPU cores. {wanted.about}")
     folder = around.runs / "sweeps" / wanted.name
@@ -99,6 +103,11 @@ def sweep(reference: str, around: Surroundings, trials: int | None) -> Outcome:
         f"  report: {folder / REPORT}",
     )
     return Outcome(lines, {**fields, "report": str(folder / REPORT)})
+
+
+def _refuse_several() -> None:
+    if process_count() > 1:
+        raise UsageError("studies, sweeps and the rate finder are made by one process: start them without torchrun")
 
 
 def _keep(folder: Path, content: dict[str, Any]) -> None:

@@ -17,7 +17,6 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from models.manifest import ImagePreprocessing
 from models.preprocess import draft, fit
@@ -92,14 +91,18 @@ class ImageData:
 
     @property
     def fingerprint(self) -> str:
-        """Eight hex digits of the training part's contents and labels."""
-        digest = hashlib.sha256("".join(self.train.contents).encode())
-        digest.update(self.train.class_ids.tobytes())
+        """Eight hex digits of both parts' contents and labels."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.test):
+            digest.update("".join(part.contents).encode())
+            digest.update(part.class_ids.tobytes())
         return digest.hexdigest()[:8]
 
 
 def digits() -> ImageData:
     """scikit-learn's 1,797 handwritten digits of 8 × 8 (UCI, Alpaydin and Kaynak), a fifth of them held out."""
+    from sklearn.datasets import load_digits  # noqa: PLC0415 - takes seconds, and only the digits need it
+
     loaded = load_digits()
     levels = np.rint(loaded.images * (255 / _DIGIT_LEVELS)).astype(np.uint8)
     pixels = np.repeat(levels[..., None], 3, axis=-1)

@@ -86,12 +86,12 @@ class SpeechObjective:
 
     def __post_init__(self) -> None:
         """Look the targets up once."""
-        ids = {text: number for number, text in enumerate(self.units.texts, BLANK + 1)}
-        self._targets = [
-            [ids[unit] for unit in tokens_of(each.text, self.recipe) if unit in ids]
-            for each in self.parts.train.listed
-        ]
+        self._ids = {text: number for number, text in enumerate(self.units.texts, BLANK + 1)}
+        self._targets = [self._tokens(each.text) for each in self.parts.train.listed]
         self._loss: CtcLossFunction = ctc_loss()
+
+    def _tokens(self, text: str) -> list[int]:
+        return [self._ids[unit] for unit in tokens_of(text, self.recipe) if unit in self._ids]
 
     @property
     def has_validation(self) -> bool:
@@ -148,20 +148,27 @@ class SpeechObjective:
         network.eval()
         recordings = self.parts.test if part == "test" else self.parts.validation
         heard: dict[int, Heard] = {}
-        doubts: list[float] = []
+        losses: list[float] = []
         with torch.inference_mode():
             for rows in tqdm(_by_length(recordings), unit="batch", desc=part, leave=False, disable=None):
                 for row, scores in zip(rows, self._scores(network, recordings, rows, device), strict=True):
                     heard[row] = self._heard(recordings, row, scores)
-                    doubts.append(-float(scores.max(axis=-1).mean()))
+                    losses.append(self._loss_of(scores, self._tokens(recordings.listed[row].text)))
         edits = [heard[row].edits for row in range(len(recordings))]
-        rate, doubt = total(edits).rate, float(np.mean(doubts))
+        rate, loss = total(edits).rate, float(np.mean(losses))
         right = sum(each.errors == 0 for each in edits) / len(edits)
         return Judgement(
-            loss=doubt,
+            loss=loss,
             figures={self.measure: rate, "accuracy": right},
-            score=(-rate, right, -doubt),
+            score=(-rate, right, -loss),
             details=[heard[row] for row in range(len(recordings))],
+        )
+
+    def _loss_of(self, scores: NDArray[np.float32], targets: list[int]) -> float:
+        """CTC's of one recording, from its log-probabilities `[frames, tokens]`."""
+        lengths = torch.tensor([len(scores)]), torch.tensor([len(targets)])
+        return float(
+            self._loss(torch.from_numpy(scores)[:, None], torch.tensor([targets], dtype=torch.int64), *lengths)
         )
 
     @property

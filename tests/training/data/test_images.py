@@ -127,7 +127,10 @@ def test_the_fingerprint_is_of_contents_and_labels(root: Path) -> None:
     assert read(root).fingerprint == before
     moved = root / "train" / "cat" / "0.png"
     moved.rename(root / "train" / "dog" / "0.png")
-    assert read(root).fingerprint != before
+    after = read(root).fingerprint
+    assert after != before
+    write_classes(root / "test", 3, first=600)
+    assert read(root).fingerprint not in {before, after}, "what is judged by belongs to the data too"
 
 
 def test_grey_is_noticed(root: Path) -> None:
