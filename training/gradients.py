@@ -8,6 +8,7 @@ where all together are suddenly far longer than they were; a unit is dead where 
 from __future__ import annotations
 
 import math
+import re
 import statistics
 from collections import deque
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ _DEAD = 0.9
 _PATIENCE = 3  # looks in a row before anything is said
 _REMEMBERED = 20
 _TINY = 1e-30
+_DEPTH = re.compile(r"_l(\d+)")  # in the names of a recurrent layer's weights
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Look:
     norm: float
     """Of all gradients together."""
     layers: dict[str, float]
-    """Of each linear or convolutional layer, first to last: length of its gradient by length of its weights."""
+    """Of each linear, convolutional or recurrent layer, first to last: length of its gradient by its weights'."""
     dead: dict[str, float]
     """Of each activation, first to last: fraction of units that pass nothing on, 0…1."""
 
@@ -51,11 +53,7 @@ class Watch:
     """Looks at one network's steps."""
 
     def __init__(self, network: nn.Module) -> None:
-        self._layers: dict[str, Weighted] = {
-            name: each
-            for name, each in network.named_modules()
-            if isinstance(each, nn.Linear | nn.Conv1d | nn.Conv2d) and each.weight.requires_grad
-        }
+        self._layers = dict(_weights(network))
         self._parameters = [each for each in network.parameters() if each.requires_grad]
         self._activations = {name: each for name, each in network.named_modules() if is_activation(each)}
         self._dead: dict[str, float] = {}
@@ -79,15 +77,37 @@ class Watch:
 
     def look(self, step: int) -> Look:
         """Read the gradients of the backward pass that has just been made."""
-        layers = {name: _ratio(each.weight) for name, each in self._layers.items() if each.weight.grad is not None}
+        layers = {name: _ratio(each) for name, each in self._layers.items() if all(w.grad is not None for w in each)}
         gradients = [each.grad for each in self._parameters if each.grad is not None]
         norm = float(torch.nn.utils.get_total_norm(gradients)) if gradients else 0.0
         return Look(step, norm, layers, dict(self._dead))
 
 
-def _ratio(weight: Tensor) -> float:
-    assert weight.grad is not None  # noqa: S101 - asked by the caller
-    return float(weight.grad.norm() / weight.detach().norm().clamp(min=_TINY))
+def _weights(network: nn.Module) -> Iterator[tuple[str, list[Tensor]]]:
+    """The trained matrices and kernels of each layer; a recurrent layer's two directions count as one layer."""
+    for name, each in network.named_modules():
+        if isinstance(each, Weighted):
+            layers = {name: [each.weight]}
+        elif isinstance(each, nn.RNNBase):
+            matrices = [key for key, _ in each.named_parameters() if key.startswith("weight")]
+            layers = {
+                f"{name}.{depth}": [getattr(each, key) for key in matrices if _DEPTH.findall(key) == [str(depth)]]
+                for depth in range(each.num_layers)
+            }
+        else:
+            continue
+        for layer, weights in layers.items():
+            if all(weight.requires_grad for weight in weights):
+                yield layer, weights
+
+
+def _ratio(weights: list[Tensor]) -> float:
+    """Length of the gradient by length of the weights, of the matrices of one layer together."""
+    gradient, length = (
+        torch.nn.utils.get_total_norm(tensors)
+        for tensors in ([w.grad for w in weights if w.grad is not None], [w.detach() for w in weights])
+    )
+    return float(gradient / length.clamp(min=_TINY))
 
 
 @dataclass

@@ -86,6 +86,8 @@ class Cnn(Section):
     residual: bool = True
     logit_scale: float = Field(default=1.0, gt=0)
     """Factor on the outputs: a small one lets the other layers have a high rate."""
+    two_sided: bool = False
+    """Once trained, look at each picture and its mirror image and average: twice the work, some more right."""
 
 
 class Lite(Section):

@@ -16,6 +16,7 @@ import torch
 from torch import nn
 
 from training import recipe as recipes
+from training.allocator import keep_freed_memory
 from training.calibration import expected_calibration_error, fit_temperature, probabilities
 from training.distributed import World, joined
 from training.errors import RecipeError
@@ -105,6 +106,8 @@ class _Session:
         objective, device = self.prepared.objective, self.world.device
         runtime = Runtime(self.world, self.run.folder, self.around.workers, self.around.is_shown)
         prepared_s = time.monotonic() - began_at
+        if device.type == "cpu":
+            keep_freed_memory()
         with _threads(objective.network, device):
             trainer = Trainer(self.recipe, objective, runtime)
             kept = trainer.run()

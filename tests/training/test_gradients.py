@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from tests.trainings import small_objective, small_recipe
 from training.distributed import World
@@ -131,7 +131,7 @@ def test_the_same_is_said_after_a_stop_in_between() -> None:
 
 
 def test_a_look_reads_lengths_off_the_last_backward_pass() -> None:
-    linear, relu, recurrent = nn.Linear(3, 4), nn.ReLU(), nn.GRU(4, 2)
+    linear, relu, recurrent = nn.Linear(3, 4), nn.ReLU(), nn.GRU(4, 2, num_layers=2, bidirectional=True)
     network = nn.Sequential(linear, relu, recurrent)
     watch = Watch(network)
     with watch.looking():
@@ -139,10 +139,18 @@ def test_a_look_reads_lengths_off_the_last_backward_pass() -> None:
     found = watch.look(9)
     assert found.step == 9
     every = torch.cat([each.grad.flatten() for each in network.parameters() if each.grad is not None])
-    assert found.norm == pytest.approx(float(every.norm()))  # recurrent weights and biases count too
-    assert linear.weight.grad is not None
-    ratio = linear.weight.grad.norm() / linear.weight.detach().norm()
-    assert found.layers == {"0": pytest.approx(float(ratio))}
+    assert found.norm == pytest.approx(float(every.norm()))  # biases count too
+    layers: dict[str, list[Tensor]] = {
+        "0": [linear.weight],
+        "2.0": [w for name, w in recurrent.named_parameters() if name.startswith("weight") and "_l0" in name],
+        "2.1": [w for name, w in recurrent.named_parameters() if name.startswith("weight") and "_l1" in name],
+    }
+    assert [len(each) for each in layers.values()] == [1, 4, 4]  # from below and from before, both ways
+    assert list(found.layers) == list(layers)
+    for name, weights in layers.items():
+        gradients = torch.cat([w.grad.flatten() for w in weights if w.grad is not None])
+        ratio = gradients.norm() / torch.cat([w.detach().flatten() for w in weights]).norm()
+        assert found.layers[name] == pytest.approx(float(ratio))
     assert set(found.dead) == {"1"}
     relu(torch.full((5, 4), -1.0))  # nobody is looking
     assert watch.look(10).dead == found.dead

@@ -17,7 +17,7 @@ from training.recipe import ActivationName, Cnn, NormName
 
 _STEM = 32
 _PATCH = 2  # side of what a whitened stem looks at
-_EVEN = 5e-4  # added to the patches' variances, so that directions of almost none are not blown up
+_EVEN = 2e-2  # added to the patches' variances, so that what compression left of a direction is not blown up
 
 
 class ConvLayer(nn.Module):
@@ -105,9 +105,15 @@ class CnnNetwork(nn.Module):
         self.dropout = nn.Dropout(section.dropout)
         self.classifier = nn.Linear(widths[-1], outputs)
         self.logit_scale = section.logit_scale
+        self.is_two_sided = section.two_sided
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[N, outputs]`."""
+        """Logits `[N, outputs]`; once trained, where wanted, averaged over the picture and its mirror image."""
+        if self.training or not self.is_two_sided:
+            return self._logits(x)
+        return (self._logits(x) + self._logits(x.flip(-1))) / 2
+
+    def _logits(self, x: Tensor) -> Tensor:
         pooled = self.stages(self.stem(x)).amax((2, 3))
         logits: Tensor = self.logit_scale * self.classifier(self.dropout(pooled))
         return logits

@@ -59,6 +59,13 @@ def test_the_highest_value_of_each_channel_counts_and_logits_are_scaled() -> Non
     torch.testing.assert_close(scaled(pictures()), 0.125 * expected)
 
 
+def test_a_trained_two_sided_network_does_not_tell_a_picture_from_its_mirror_image() -> None:
+    one, two, x = network(), network(two_sided=True), pictures()
+    torch.testing.assert_close(two(x), (one(x) + one(x.flip(-1))) / 2)
+    assert not torch.allclose(one(x), one(x.flip(-1)))
+    torch.testing.assert_close(two.train()(x), one.train()(x))  # training has both sides by turns
+
+
 def test_layer_norm_looks_at_one_example_alone() -> None:
     built = network(norm="layer").train()
     torch.testing.assert_close(built(pictures())[1:2], built(pictures()[1:2]))
@@ -66,7 +73,7 @@ def test_layer_norm_looks_at_one_example_alone() -> None:
 
 def test_a_whitened_stem_gives_uncorrelated_directions_of_unit_variance() -> None:
     torch.manual_seed(0)
-    smooth = F.avg_pool2d(torch.randn(200, 3, 18, 18), 3, 1) * torch.tensor([1.0, 5.0, 0.5]).reshape(3, 1, 1)
+    smooth = F.avg_pool2d(torch.randn(200, 3, 18, 18), 3, 1) * torch.tensor([6.0, 30.0, 3.0]).reshape(3, 1, 1)
     stem = WhitenedStem(3, "relu")
     assert not stem.conv.weight.requires_grad
     assert stem.conv.bias is not None
@@ -78,7 +85,16 @@ def test_a_whitened_stem_gives_uncorrelated_directions_of_unit_variance() -> Non
     covariance = torch.cov(found[:half])
     assert float((covariance - torch.diag(covariance.diagonal())).abs().max()) < 0.02
     assert float(covariance.diagonal().max()) == pytest.approx(1, abs=0.02)
-    assert float(covariance.diagonal().min()) > 0.8  # the smallest direction is not blown up to one
+    assert float(covariance.diagonal().min()) > 0.8
+
+
+def test_what_compression_leaves_of_a_colour_is_not_blown_up() -> None:
+    """Variances of some 1e-4 beside 1, as in JPEGs that keep colours at half the size."""
+    torch.manual_seed(0)
+    stem = WhitenedStem(3, "relu")
+    faint = torch.randn(200, 3, 18, 18) * torch.tensor([1.0, 0.01, 0.01]).reshape(3, 1, 1)
+    stem.fit(faint)
+    assert float(stem.conv(faint).detach().var((0, 2, 3)).min()) < 0.02
 
 
 def test_directions_of_no_variance_stay_finite() -> None:
