@@ -105,3 +105,19 @@ def test_without_a_validation_part_nothing_is_calibrated() -> None:
     assert found is not None
     assert found.data.startswith("145 validation pictures")
     assert 0 < found.confident_score <= 1
+
+
+def test_a_network_that_looks_from_both_sides_is_published_in_int8_too(tmp_path: Path) -> None:
+    """Weights that a graph uses twice fail in ONNX Runtime once they are quantized, so both sides go in one batch."""
+    content = recipes.load("digits").model_dump(exclude={"name"})
+    content["network"] = {"kind": "cnn", "stem": "whitened", "widths": [8, 16], "two_sided": True}
+    objective = prepare(recipes.parse("digits", content), None, Path("unused")).objective
+    assert isinstance(objective, Classification)
+    trained_pictures.publish(objective, ORIGIN, Store(tmp_path), is_forced=False)
+    artifact = Store(tmp_path).find("digits")
+    test = objective.parts.test
+    pixels = np.stack([test.as_served(row, objective.served) for row in range(9)])
+    for variant in artifact.manifest.variants.values():
+        graph = Session(artifact.path(variant.files["model"]))
+        np.testing.assert_allclose(graph(pixels), graph(np.ascontiguousarray(pixels[:, :, ::-1])), atol=1e-6)
+    assert set(artifact.manifest.variants) == {"fp32", "int8"}
