@@ -139,6 +139,9 @@ class Start(Section):
     """Factor on the initialiser's own scale."""
     encoder: Name | None = None
     """Recipe of an autoencoder whose encoder the first layers are taken from; it is trained first where it is not."""
+    recipe: str | None = Field(default=None, min_length=1)
+    """Recipe (a name or a `.toml` file) of the same network, data and seed, on smaller pictures perhaps, whose
+    weights this one goes on from; it is trained first where it is not."""
 
 
 class LossSection(Section):

@@ -64,6 +64,8 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
         prepared = prepare(recipe, around.data, around.cache)
         if recipe.start.encoder is not None:
             _begin_with_encoder(recipe, prepared, around)
+        if recipe.start.recipe is not None:
+            _go_on_from(recipe, prepared, around)
         run = _opened(recipe, prepared, around, world)
         with run.held() if world.is_first else nullcontext():
             _announce(recipe, prepared, run, around)
@@ -200,6 +202,33 @@ def _begin_with_encoder(recipe: Recipe, prepared: Prepared, around: Surroundings
         )
     prepared.objective.network.load_state_dict({**target, **named})
     around.say(f"begins with {len(named)} tensors of the encoder of {run.id}")
+
+
+def _go_on_from(recipe: Recipe, prepared: Prepared, around: Surroundings) -> None:
+    """Take all weights of another recipe's run on the same data, trained now if it never was.
+
+    Source of going on with larger pictures: Tan and Le, "EfficientNetV2" (2021), progressive learning.
+    """
+    assert recipe.start.recipe is not None  # noqa: S101 - asked by the caller
+    source = recipes.load(recipe.start.recipe)
+    _refuse_circle(recipe, source)
+    if source.network != recipe.network or (source.data, source.seed) != (recipe.data, recipe.seed):
+        raise RecipeError(
+            f"recipe {recipe.name}: it can go on from {source.name} only with the same network, data and seed, "
+            "so that what is held out here was held out there"
+        )
+    run = find_finished(around.runs, source, prepared.fingerprint) or train(source, around)
+    run.load_weights(prepared.objective.network)
+    around.say(f"goes on from {run.id}")
+
+
+def _refuse_circle(recipe: Recipe, source: Recipe) -> None:
+    passed = {recipe.fingerprint}
+    while source.start.recipe is not None:
+        if source.fingerprint in passed:
+            raise RecipeError(f"recipe {recipe.name}: start.recipe leads in a circle")
+        passed.add(source.fingerprint)
+        source = recipes.load(source.start.recipe)
 
 
 def _encoder_layers(run: Run, source: Recipe, around: Surroundings) -> dict[str, torch.Tensor]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import tarfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -144,3 +145,44 @@ def test_spoken_digits_are_heard_by_the_model_that_the_project_keeps(
         right = sum(clients.map(is_heard, spoken_digits))
     assert len(spoken_digits) == 300
     assert right >= 294, f"{right} of 300 right: the goal is 98 of 100"
+
+
+PETS_AND_BIRDS = ("cat", "dog", "bird")
+
+
+@pytest.fixture(scope="module")
+def pets_and_birds() -> list[tuple[str, bytes]]:
+    """Class and JPEG of the 3,000 pictures in CIFAR-10's test part whose classes are easily taken for each other."""
+    archive = Path(os.environ.get("PERCEPT_DATA", "")) / "cifar10.tar.gz"
+    if not archive.is_file():
+        pytest.skip("PERCEPT_DATA holds no cifar10.tar.gz")
+    found = []
+    with tarfile.open(archive, "r|gz") as members:
+        for member in members:
+            part, _, rest = member.name.removeprefix("./").partition("/")
+            name = rest.partition("/")[0]
+            content = members.extractfile(member) if part == "test" and name in PETS_AND_BIRDS else None
+            if content is not None:
+                found.append((name, content.read()))
+    return found
+
+
+def test_cats_dogs_and_birds_are_told_apart_by_the_model_that_the_project_keeps(
+    pets_and_birds: list[tuple[str, bytes]], tmp_path: Path
+) -> None:
+    """As well as was measured; the goal of 91 of 100 is not reached (training/LOG.md says why)."""
+    store = tmp_path / "store"
+    assert main(["export", "cifar10-lite0", "--artifacts", str(store), "--json"], {}) == 0
+    with (
+        served(artifacts=str(store), models="cifar10-lite0") as service,
+        httpx.Client(base_url=service.url, timeout=60) as client,
+        ThreadPoolExecutor(4) as clients,
+    ):
+
+        def is_right(pair: tuple[str, bytes]) -> bool:
+            answer = client.post("/classify-image?top_k=1", files={"file": pair[1]}).raise_for_status().json()
+            return bool(answer["predictions"][0]["label"] == pair[0])
+
+        right = sum(clients.map(is_right, pets_and_birds))
+    assert len(pets_and_birds) == 3000
+    assert right >= 2550, f"{right} of 3000 right"

@@ -1,4 +1,4 @@
-"""A run from its beginning to its files: finished runs stay, others are kept away, an encoder begins a classifier."""
+"""A run from its beginning to its files: finished runs stay, others are kept away, one run begins with another."""
 
 from __future__ import annotations
 
@@ -7,11 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tests.trained import DIGITS_EPOCHS, Workshop
 from training import recipe as recipes
+from training.definitions import RECIPES
 from training.errors import RecipeError, UsageError
 from training.preparation import prepare
+from training.recipe import Recipe
 from training.run import RESULT, Run, open_run
 from training.session import Surroundings, train
 
@@ -106,3 +109,52 @@ def test_an_encoder_of_another_shape_is_refused(tmp_path: Path) -> None:
     recipe = recipes.load("digits", ["start.encoder=digits-autoencoder", "network.hidden=[7]"])
     with pytest.raises(RecipeError, match="none of its hidden layers has the shape"):
         train(recipe, around(tmp_path))
+
+
+def begun_with(first: Path, *overrides: str) -> Recipe:
+    """The digits' recipe, going on from that one, and changing next to nothing."""
+    still = ["optimise.rate=1e-12", "optimise.weight_decay=0", "optimise.epochs=1"]
+    return recipes.load("digits", [f'start.recipe="{first}"', *still, *overrides])
+
+
+@pytest.fixture
+def first(tmp_path: Path) -> Path:
+    """A recipe of one's own, for one epoch."""
+    path = tmp_path / "first.toml"
+    path.write_text((RECIPES / "digits.toml").read_text("utf-8").replace("epochs = 30", "epochs = 1"), "utf-8")
+    return path
+
+
+def test_a_recipe_goes_on_from_another_which_is_trained_first_and_once(tmp_path: Path, first: Path) -> None:
+    said: list[str] = []
+    runs = [train(begun_with(first), around(tmp_path, said)) for _ in range(2)]
+    told = [words for words in said if words.startswith("goes on from first/")]
+    assert (len(told), len(set(told))) == (2, 1)
+    source = Run(tmp_path / "runs" / told[0].removeprefix("goes on from "))
+    assert [each.name for each in source.folder.parent.iterdir()] == [source.folder.name]
+    assert source.is_finished
+    before, *after = (load_file(run.folder / "weights.safetensors") for run in (source, *runs))
+    for found in after:
+        assert np.allclose(
+            found["network.hidden.0.linear.weight"], before["network.hidden.0.linear.weight"], atol=1e-6
+        )
+
+
+@pytest.mark.parametrize("other", ["network.hidden=[7]", "seed=2", "data.validation=0.2"])
+def test_a_recipe_goes_on_only_where_the_same_was_held_out(tmp_path: Path, first: Path, other: str) -> None:
+    with pytest.raises(RecipeError, match="it can go on from first only with the same network, data and seed"):
+        train(begun_with(first, other), around(tmp_path))
+
+
+def test_a_recipe_may_go_on_from_the_shipped_one_of_its_name(tmp_path: Path) -> None:
+    run = train(begun_with(Path("digits"), "optimise.epochs=1"), around(tmp_path))
+    assert len(list(run.folder.parent.iterdir())) == 2  # the shipped one, then this
+
+
+def test_recipes_that_go_on_from_each_other_are_refused(tmp_path: Path) -> None:
+    shipped = (RECIPES / "digits.toml").read_text("utf-8")
+    for name, other in (("a", "b"), ("b", "a")):
+        begin = f'[start]\nrecipe = "{tmp_path / other}.toml"'
+        (tmp_path / f"{name}.toml").write_text(shipped.replace("[start]", begin), "utf-8")
+    with pytest.raises(RecipeError, match=r"^recipe a: start\.recipe leads in a circle$"):
+        train(recipes.load(str(tmp_path / "a.toml")), around(tmp_path))

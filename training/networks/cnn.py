@@ -111,7 +111,7 @@ class CnnNetwork(nn.Module):
         """Logits `[N, outputs]`; once trained, where wanted, averaged over the picture and its mirror image."""
         if self.training or not self.is_two_sided:
             return self._logits(x)
-        both = self._logits(torch.cat([x, x.flip(-1)]))  # one pass: each weight stays one operand of the exported graph
+        both = self._logits(torch.cat([x, x.flip(-1)]))  # in one pass, so that a graph uses each weight once
         return both.reshape(2, -1, both.shape[-1]).mean(0)
 
     def _logits(self, x: Tensor) -> Tensor:
