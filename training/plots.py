@@ -67,6 +67,7 @@ def figures(epochs: Sequence[Mapping[str, Any]], name: str) -> Png:
             if rows:
                 axis.plot(*zip(*rows, strict=True), color=colour, marker="o", markersize=3, label=part)
         axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
         axis.set_ylabel(name)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
         axis.legend(frameon=False)
