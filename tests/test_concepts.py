@@ -27,9 +27,11 @@ ENGLISH, CHINESE = "concepts.md", "concepts.zh-CN.md"
 DOCUMENTS = (ENGLISH, CHINESE)
 PROGRAM = [".venv/bin/python", "-m", "training"]
 PLOTS = {
-    "autoencoder.png", "cifar10-cnn-accuracy.png", "digits-confusion.png", "digits-gradients.png", "digits-loss.png",
-    "digits-reliability.png", "fsdd-learning.png", "gradients-layers.png", "gradients-learning.png", "rate.png",
-    "reconstructions.png", "scaling-accuracy.png", "scaling-heat.png", "sweep-importance.png", "sweep-trials.png",
+    "autoencoder.png", "cifar10-cnn-accuracy.png", "cifar10-lite0-accuracy.png", "digits-confusion.png",
+    "digits-gradients.png", "digits-loss.png", "digits-reliability.png", "fsdd-learning.png", "gradients-layers.png",
+    "gradients-learning.png", "rate.png", "reconstructions.png", "scaling-accuracy.png", "scaling-fsdd-heat.png",
+    "scaling-fsdd-time.png", "scaling-heat.png", "sweep-fsdd-importance.png", "sweep-importance.png",
+    "sweep-trials.png",
 }  # fmt: skip
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 _LINK = re.compile(r"\]\(([^)\s]+)\)")
