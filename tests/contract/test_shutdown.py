@@ -30,18 +30,19 @@ def test_it_is_not_ready_while_it_still_answers() -> None:
 
 def test_what_was_begun_is_answered() -> None:
     def ask(url: str) -> int | None:
-        with suppress(httpx.ConnectError):  # it came after the door was closed
+        with suppress(httpx.ConnectError, httpx.ReadError):  # it came after, or waited at the door when that closed
             return httpx.post(f"{url}/classify-image", files={"file": CLOCK.read_bytes()}, timeout=30).status_code
         return None
 
     with served() as service, ThreadPoolExecutor(8) as clients:
         asked = [clients.submit(ask, service.url) for _ in range(8)]
-        while service.metric("percept_requests_total") < 2:  # readiness, and the first answer
-            pass
+        begun = 0.0
+        while not begun and not all(each.done() for each in asked):
+            begun = service.metric("percept_in_flight_requests")
         os.kill(service.pid, signal.SIGTERM)
-        answers = {each.result() for each in asked}
-    assert 200 in answers
-    assert answers <= {200, None}
+        answers = [each.result() for each in asked]
+    assert set(answers) <= {200, None}
+    assert answers.count(200) >= max(1, begun)
 
 
 @pytest.mark.parametrize(
