@@ -1,8 +1,9 @@
 """How the C library hands out memory while a network is trained on the CPU.
 
 glibc takes every tensor of some megabytes fresh from the system and gives it back when it is freed, so each step
-pays for the pages of every layer's output again: a tenth to a third of the time of convolutional networks. Here freed
-memory is kept for the next step instead (mallopt(3)); what a process holds at its highest stays held until it ends.
+pays for the pages of every layer's output again: up to two fifths of the time of convolutional networks (measured in
+training/LOG.md). Here freed memory is kept for the next step instead (mallopt(3)); what a process holds at most stays
+held until it ends.
 """
 
 from __future__ import annotations
