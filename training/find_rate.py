@@ -59,7 +59,7 @@ def find_rate(recipe: Recipe, objective: Objective, world: World, steps: int = S
     factors = [group["lr"] / recipe.optimise.rate for group in optimiser.param_groups]
     rates, losses = list[float](), list[float]()
     mean = 0.0
-    objective.begin_training()
+    objective.begin_training(0)
     for step, rate in enumerate(np.geomspace(LOWEST, HIGHEST, steps).tolist()):
         for group, factor in zip(optimiser.param_groups, factors, strict=True):
             group["lr"] = rate * factor

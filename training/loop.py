@@ -131,7 +131,7 @@ class Trainer:
 
     def _epoch(self, begun_at: float) -> None:
         progress, accumulate = self.progress, self.recipe.optimise.accumulate
-        self.objective.begin_training()
+        self.objective.begin_training(progress.epoch)
         batches = iter(self._loader())
         with self.display.bar(progress) as bar:
             while progress.step_in_epoch < self.steps_per_epoch:

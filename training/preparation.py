@@ -13,7 +13,7 @@ from training.data.images import ImageData, digits, read_images
 from training.data.speech import read_recordings
 from training.errors import DataError, UsageError
 from training.initialise import initialise
-from training.networks.build import frozen, image_network, speech_network
+from training.networks.build import frozen, image_network, speech_network, still
 from training.networks.cnn import WhitenedStem
 from training.networks.ctc import HOP
 from training.networks.grey import GreyInput
@@ -79,7 +79,7 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
     is_published = recipe.network.kind == "efficientnet-lite" and recipe.network.pretrained
     normalise = _PUBLISHED if is_published else measured(parts.train)
     kind: type[PictureObjective] = Reconstruction if recipe.task == "reconstruction" else Classification
-    objective = kind(recipe, parts, network, normalise, tuple(frozen(network, recipe.network)))
+    objective = kind(recipe, parts, network, normalise, *(tuple(parts_of(network, recipe.network)) for parts_of in (frozen, still)))
     _whiten(network, objective)
     examples = [objective.example((0, index)) for index in range(min(_LSUV_BATCH, len(parts.train)))]
     initialise(network, recipe.start, objective.inputs(objective.collate(examples)[0]))

@@ -23,6 +23,7 @@ NormName = Literal["none", "batch", "layer"]
 InitialiserName = Literal["default", "xavier", "kaiming", "orthogonal", "lsuv", "dirac"]
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[int, Field(gt=0)]
+_GROWTH_PX = 32
 
 
 class Cost(Section):
@@ -98,7 +99,11 @@ class Lite(Section):
     pretrained: bool = True
     frozen_blocks: Annotated[int, Field(ge=0)] = 0
     """So many blocks behind the stem, and the stem, keep their weights and their norms' statistics."""
+    frozen_norms: bool = False
+    """Every norm keeps its published statistics, and only its weights and biases learn."""
     dropout: Fraction = 0.2
+    two_sided: bool = False
+    """Once trained, look at each picture and its mirror image and average: twice the work, some more right."""
 
 
 class Ctc(Section):
@@ -191,6 +196,8 @@ class Augment(Section):
     """Pictures: move by up to so many pixels of the kept square, edges reflected."""
     input_px: Positive | None = None
     """Pictures: side that the network is trained at; None is `data.size_px`."""
+    first_px: Positive | None = None
+    """Pictures: side in the first epoch, from which it grows evenly to the training side, in steps of 32 pixels."""
     eval_px: Positive | None = None
     """Pictures: side that it is judged and served at; None is the training side."""
     randaugment: Annotated[int, Field(ge=0, le=4)] = 0
@@ -276,6 +283,8 @@ class Recipe(Section):
         is_published = self.network.kind == "efficientnet-lite" and self.network.pretrained
         if is_published and (self.start.initialiser, self.start.gain) != ("default", 1.0):
             raise ValueError("start.initialiser and start.gain would overwrite published weights: leave them out")
+        if self.network.kind == "efficientnet-lite" and self.network.frozen_norms and self._begins_anew:
+            raise ValueError("network.frozen_norms keeps statistics that a fresh network does not have yet: leave it out")
         if self.optimise.batch % self.optimise.accumulate:
             raise ValueError("optimise.batch must be a multiple of optimise.accumulate")
         if self.task == "speech-recognition" and self.data.source == "digits":
@@ -285,14 +294,22 @@ class Recipe(Section):
     @model_validator(mode="after")
     def _network_fits(self) -> Recipe:
         """A network that can be built and can take the pictures."""
-        network, side_px = self.network, min(self.train_px, self.eval_px)
-        if isinstance(network, Mlp | Autoencoder) and self.train_px != self.eval_px:
+        network, sides_px = self.network, {self.train_px, self.eval_px, self.augment.first_px or self.train_px}
+        side_px = min(sides_px)
+        if isinstance(network, Mlp | Autoencoder) and len(sides_px) > 1:
             raise ValueError(f"a network of the kind {network.kind} is judged at the size that it is trained at")
+        if self.augment.first_px is not None and self.augment.first_px > self.train_px:
+            raise ValueError("augment.first_px is the side to grow from: at most that of augment.input_px")
         if isinstance(network, Cnn) and (side_px - (network.stem == "whitened")) >> len(network.widths) == 0:
             raise ValueError(f"pictures of {side_px} pixels cannot be halved {len(network.widths)} times")
         if isinstance(network, Ctc) and network.context == "attention" and network.width % network.heads:
             raise ValueError("network.width must be a multiple of network.heads")
         return self
+
+    @property
+    def _begins_anew(self) -> bool:
+        is_published = self.network.kind == "efficientnet-lite" and self.network.pretrained
+        return not is_published and self.start.recipe is None
 
     @property
     def fingerprint(self) -> str:
@@ -315,6 +332,14 @@ class Recipe(Section):
     def train_px(self) -> int:
         """Side of the pictures that the network is trained on."""
         return self.augment.input_px or self.data.size_px
+
+    def side_px(self, epoch: int) -> int:
+        """Side of the pictures that the network is trained on in one epoch, from 0."""
+        first, last = self.augment.first_px, self.train_px
+        if first is None or self.optimise.epochs == 1:
+            return last
+        grown = (last - first) * epoch / (self.optimise.epochs - 1)
+        return min(last, first + _GROWTH_PX * round(grown / _GROWTH_PX)) if epoch < self.optimise.epochs - 1 else last
 
     @property
     def eval_px(self) -> int:

@@ -107,6 +107,15 @@ def test_a_wrong_section_is_named(table: dict[str, Any], words: str) -> None:
         (content(optimise={"batch": 10, "accumulate": 4}), "optimise.batch must be a multiple"),
         (SPEECH | {"data": {"source": "digits"}}, "data.source digits holds pictures and no recordings"),
         (content(augment={"eval_px": 16}), "a network of the kind mlp is judged at the size"),
+        (content(augment={"first_px": 4}), "a network of the kind mlp is judged at the size"),
+        (
+            content(augment={"first_px": 16}) | {"network": {"kind": "cnn"}},
+            "augment.first_px is the side to grow from",
+        ),
+        (
+            content() | {"network": {"kind": "efficientnet-lite", "pretrained": False, "frozen_norms": True}},
+            "network.frozen_norms keeps statistics that a fresh network does not have",
+        ),
         (
             AUTOENCODER | {"augment": {"input_px": 16, "eval_px": 32}},
             "a network of the kind autoencoder is judged at the size",
@@ -114,6 +123,10 @@ def test_a_wrong_section_is_named(table: dict[str, Any], words: str) -> None:
         (
             content() | {"network": {"kind": "cnn", "widths": [8, 8, 8, 8]}},
             "pictures of 8 pixels cannot be halved 4 times",
+        ),
+        (
+            content(augment={"first_px": 4}) | {"network": {"kind": "cnn", "widths": [8, 8, 8]}},
+            "pictures of 4 pixels cannot be halved 3 times",
         ),
         (
             content() | {"network": {"kind": "cnn", "stem": "whitened", "widths": [8, 8, 8]}},
@@ -280,3 +293,21 @@ def test_sides_of_pictures() -> None:
     assert (cnn.train_px, cnn.eval_px) == (24, 40)
     cnn = parse("small", content(augment={"input_px": 24}) | {"network": {"kind": "cnn"}})
     assert cnn.eval_px == 24
+
+
+@pytest.mark.parametrize(
+    ("epochs", "sides_px"),
+    [(1, [160]), (2, [96, 160]), (7, [96, 96, 128, 128, 128, 160, 160])],
+)
+def test_pictures_grow_evenly_to_the_training_side(epochs: int, sides_px: list[int]) -> None:
+    augment = {"first_px": 96, "input_px": 160}
+    cnn = parse("small", content(augment=augment, optimise={"epochs": epochs}) | {"network": {"kind": "cnn"}})
+    assert [cnn.side_px(epoch) for epoch in range(epochs)] == sides_px
+
+
+def test_pictures_end_at_a_side_that_is_no_multiple_of_a_step() -> None:
+    cnn = parse("small", content(augment={"first_px": 20, "input_px": 90}) | {"network": {"kind": "cnn"}})
+    sides_px = [cnn.side_px(epoch) for epoch in range(cnn.optimise.epochs)]
+    assert sides_px == sorted(sides_px)
+    assert (sides_px[0], sides_px[-1]) == (20, 90)
+    assert small_recipe().side_px(0) == 8

@@ -25,14 +25,17 @@ Ranges = Mapping[str, tuple[float, float]]
 _QUANTISED_OPERATORS = ("Conv", "Gemm", "Add", "Clip")
 _FLOAT_OUTPUT_OPERATORS = ("Gemm",)
 _RANGE_DIGITS = 6
-_MARGIN = 1.2
-"""Made-up pictures do not reach the extremes of photos in the deep layers; a fifth more costs a quarter of a bit."""
 _BOUNDED_OPERATORS = frozenset({"Clip", "Cast", "Sub", "Mul", "Softmax"})
 """Ranges of these are what they are: clipped activations, and pixels' own arithmetic."""
 
 
-def measured_ranges(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]]) -> dict[str, tuple[float, float]]:
-    """The range of each activation over some pictures, uint8 `[N, H, W, 3]`: zero, the extremes, and a margin."""
+def measured_ranges(
+    model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]], margin: float
+) -> dict[str, tuple[float, float]]:
+    """The range of each activation over some pictures, uint8 `[N, H, W, 3]`: zero and the extremes.
+
+    Those of unbounded activations are multiplied by the margin.
+    """
     operators = activations(model)
     probe = Session(_with_outputs(model, list(operators)).SerializeToString())
     extremes = dict.fromkeys(operators, (0.0, 0.0))
@@ -40,11 +43,11 @@ def measured_ranges(model: onnx.ModelProto, batches: Iterable[NDArray[np.uint8]]
         for name, values in probe.every_output(batch).items():
             low, high = extremes[name]
             extremes[name] = (min(low, float(values.min())), max(high, float(values.max())))
-    return {name: _widened(found, operators[name]) for name, found in extremes.items()}
+    return {name: _widened(found, operators[name], margin) for name, found in extremes.items()}
 
 
-def _widened(extremes: tuple[float, float], operator: str) -> tuple[float, float]:
-    factor = 1.0 if operator in _BOUNDED_OPERATORS else _MARGIN
+def _widened(extremes: tuple[float, float], operator: str, margin: float) -> tuple[float, float]:
+    factor = 1.0 if operator in _BOUNDED_OPERATORS else margin
     return round(extremes[0] * factor, _RANGE_DIGITS), round(extremes[1] * factor, _RANGE_DIGITS)
 
 

@@ -40,7 +40,7 @@ def _ranges(
     if known is not None and known.int8 is not None:
         return known.int8.ranges, known.int8.ranges_data
     pictures = model.range_pictures
-    return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px)), pictures.description
+    return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px), pictures.margin), pictures.description
 
 
 def _accuracy(model: onnx.ModelProto, photos: LabelledPictures, spec: ImagePreprocessing) -> Accuracy:

@@ -51,6 +51,7 @@ def _lite(section: Lite, classes: int, cache: Path) -> EfficientNetLite:
     """The published network with a new last layer, or a fresh one."""
     network = EfficientNetLite(SCALES[section.size], classes)
     network.dropout = nn.Dropout(section.dropout)
+    network.is_two_sided = section.two_sided
     if section.pretrained:
         state = read_state(PUBLISHED[section.size].weights.fetch(cache).path)
         named = {efficientnet_lite.own_key(key): value for key, value in state.items()}
@@ -64,6 +65,12 @@ def frozen(network: nn.Module, section: Network) -> Iterator[nn.Module]:
     if isinstance(network, EfficientNetLite) and isinstance(section, Lite) and section.frozen_blocks:
         yield network.stem
         yield from list(network.blocks)[: section.frozen_blocks]
+
+
+def still(network: nn.Module, section: Network) -> Iterator[nn.Module]:
+    """The parts that learn but keep the statistics that they came with."""
+    if isinstance(section, Lite) and section.frozen_norms:
+        yield from (each for each in network.modules() if isinstance(each, nn.BatchNorm2d))
 
 
 def speech_network(section: Ctc, tokens: int) -> CtcNetwork:

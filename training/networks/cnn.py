@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from training.activations import activation
+from training.networks.two_sided import averaged
 from training.recipe import ActivationName, Cnn, NormName
 
 _STEM = 32
@@ -111,8 +112,7 @@ class CnnNetwork(nn.Module):
         """Logits `[N, outputs]`; once trained, where wanted, averaged over the picture and its mirror image."""
         if self.training or not self.is_two_sided:
             return self._logits(x)
-        both = self._logits(torch.cat([x, x.flip(-1)]))  # in one pass, so that a graph uses each weight once
-        return both.reshape(2, -1, both.shape[-1]).mean(0)
+        return averaged(self._logits, x)
 
     def _logits(self, x: Tensor) -> Tensor:
         pooled = self.stages(self.stem(x)).amax((2, 3))

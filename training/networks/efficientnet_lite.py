@@ -16,6 +16,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from training.networks.two_sided import averaged
+
 _NORM_EPS = 1e-3
 _NORM_MOMENTUM = 0.01
 _STEM_CHANNELS = 32
@@ -149,6 +151,7 @@ class EfficientNetLite(nn.Module):
         self.head = ConvNorm(stages[-1].channels, _HEAD_CHANNELS)
         self.dropout = nn.Dropout(scale.dropout)
         self.classifier = nn.Linear(_HEAD_CHANNELS, classes)
+        self.is_two_sided = False
 
     def features(self, x: Tensor) -> Tensor:
         """The last feature map, `[N, 1280, ceil(H / 32), ceil(W / 32)]`."""
@@ -156,7 +159,12 @@ class EfficientNetLite(nn.Module):
         return y
 
     def forward(self, x: Tensor) -> Tensor:
-        """Logits `[N, classes]`."""
+        """Logits `[N, classes]`; once trained, where wanted, averaged over the picture and its mirror image."""
+        if self.training or not self.is_two_sided:
+            return self._logits(x)
+        return averaged(self._logits, x)
+
+    def _logits(self, x: Tensor) -> Tensor:
         pooled = self.features(x).mean((2, 3))
         logits: Tensor = self.classifier(self.dropout(pooled))
         return logits

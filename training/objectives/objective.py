@@ -74,7 +74,7 @@ class Objective(Protocol):
         """A batch of them."""
         ...
 
-    def begin_training(self) -> None:
+    def begin_training(self, epoch: int) -> None:
         """Put the network into training mode, whatever is frozen left as it is."""
         ...
 

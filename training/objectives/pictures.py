@@ -84,11 +84,16 @@ class PictureObjective(ABC):
     network: nn.Module
     normalise: Normalisation
     frozen: tuple[nn.Module, ...] = ()
+    """What is not trained."""
+    still: tuple[nn.Module, ...] = ()
+    """Norms that are trained but keep their statistics."""
     unit: str = "images"
     _sampling: NDArray[np.float64] | None = field(init=False, default=None)
+    _side_px: int = field(init=False)
 
     def __post_init__(self) -> None:
         """Freeze what is frozen; work out how often classes are drawn."""
+        self._side_px = self.recipe.train_px
         for part in self.frozen:
             part.requires_grad_(False)
         if self.recipe.data.balance == "sampling":
@@ -135,17 +140,18 @@ class PictureObjective(ABC):
         pictures, class_ids = zip(*examples, strict=True)
         return torch.from_numpy(np.stack(pictures)), torch.tensor(class_ids)
 
-    def begin_training(self) -> None:
-        """Norms of frozen parts keep their statistics."""
+    def begin_training(self, epoch: int) -> None:
+        """Frozen parts and still norms keep their statistics; pictures may grow from epoch to epoch."""
         self.network.train()
-        for part in self.frozen:
+        for part in (*self.frozen, *self.still):
             part.eval()
+        self._side_px = self.recipe.side_px(epoch)
 
     def inputs(self, pixels: Tensor) -> Tensor:
-        """What the network is trained on: normalised, and at the recipe's size."""
+        """What the network is trained on: normalised, and at this epoch's size."""
         images = self.normalise(pixels)
-        if images.shape[-1] != self.recipe.train_px:
-            side = (self.recipe.train_px, self.recipe.train_px)
+        if images.shape[-1] != self._side_px:
+            side = (self._side_px, self._side_px)
             images = F.interpolate(images, side, mode="bicubic", antialias=True)
         return images
 

@@ -127,7 +127,7 @@ class SpeechObjective:
         flat = torch.tensor([token for each in targets for token in each], dtype=torch.int64)
         return padded, lengths, flat, torch.tensor([len(each) for each in targets])
 
-    def begin_training(self) -> None:
+    def begin_training(self, epoch: int) -> None:
         """Nothing is frozen."""
         self.network.train()
 

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from training.errors import RecipeError
-from training.networks.build import Network, frozen, image_network, speech_network
+from training.networks.build import Network, frozen, image_network, speech_network, still
 from training.networks.efficientnet_lite import EfficientNetLite
 from training.networks.grey import GreyInput
 from training.recipe import Autoencoder, Cnn, Ctc, Lite, Mlp
@@ -60,8 +60,21 @@ def test_so_many_blocks_are_frozen_as_the_recipe_says() -> None:
     assert list(frozen(built(Mlp(kind="mlp")), Mlp(kind="mlp"))) == []
 
 
-def test_dropout_is_the_recipes() -> None:
+def test_every_norm_is_still_where_the_recipe_says_so() -> None:
+    network = built(LITE)
+    norms = [each for each in network.modules() if isinstance(each, nn.BatchNorm2d)]
+    assert len(norms) == 49
+    assert list(still(network, LITE.model_copy(update={"frozen_norms": True}))) == norms
+    assert list(still(network, LITE)) == []
+    assert list(still(built(Mlp(kind="mlp")), Mlp(kind="mlp"))) == []
+
+
+def test_dropout_and_the_second_side_are_the_recipes() -> None:
     network = built(LITE.model_copy(update={"dropout": 0.4}))
     assert isinstance(network, EfficientNetLite)
     assert isinstance(network.dropout, nn.Dropout)
     assert network.dropout.p == 0.4
+    assert not network.is_two_sided
+    two_sided = built(LITE.model_copy(update={"two_sided": True}))
+    assert isinstance(two_sided, EfficientNetLite)
+    assert two_sided.is_two_sided

@@ -58,3 +58,12 @@ def test_a_state_dict_must_fit_entirely() -> None:
     state.pop("classifier.bias")
     with pytest.raises(RuntimeError, match=r"classifier\.bias"):
         load(network, state)
+
+
+def test_a_trained_two_sided_network_does_not_tell_a_picture_from_its_mirror_image() -> None:
+    torch.manual_seed(0)
+    network, x = EfficientNetLite(SCALES[0], classes=7).eval(), torch.randn(2, 3, 64, 64)
+    one, other = network(x), network(x.flip(-1))
+    assert not torch.equal(one, other)
+    network.is_two_sided = True
+    torch.testing.assert_close(network(x), (one + other) / 2)

@@ -224,9 +224,31 @@ def test_frozen_parts_do_not_learn_and_keep_their_statistics() -> None:
     norm = nn.BatchNorm2d(3)
     network = nn.Sequential(norm, nn.Flatten(), nn.Linear(48, 2))
     given = Classification(recipe(), parts([0, 1] * 10), network, PLAIN, (norm,))
-    given.begin_training()
+    given.begin_training(0)
     assert (network.training, norm.training) == (True, False)
     assert [each.requires_grad for each in network.parameters()] == [False, False, True, True]
+
+
+def test_still_norms_learn_and_keep_their_statistics() -> None:
+    norm = nn.BatchNorm2d(3)
+    network = nn.Sequential(norm, nn.Flatten(), nn.Linear(48, 2))
+    given = Classification(recipe(), parts([0, 1] * 10), network, PLAIN, still=(norm,))
+    given.begin_training(0)
+    batch = given.collate([given.example((0, index)) for index in range(8)])
+    given.step(network, batch, np.random.default_rng(0), CPU).loss.backward()  # type: ignore[no-untyped-call]
+    assert (network.training, norm.training, norm.num_batches_tracked) == (True, False, 0)
+    assert norm.weight.grad is not None
+    assert norm.weight.grad.abs().sum() > 0
+
+
+def test_pictures_grow_from_epoch_to_epoch() -> None:
+    augment = {"first_px": 32, "input_px": 96}
+    given = objective(recipe(network={"kind": "cnn"}, augment=augment, optimise={"epochs": 3}), parts([0, 1] * 10))
+    sides_px = [given.inputs(torch.zeros(1, 4, 4, 3, dtype=torch.uint8)).shape[-1]]
+    for epoch in range(3):
+        given.begin_training(epoch)
+        sides_px.append(given.inputs(torch.zeros(1, 4, 4, 3, dtype=torch.uint8)).shape[-1])
+    assert sides_px == [96, 32, 64, 96]
 
 
 def test_restored_pictures_are_judged_by_their_loss() -> None:
