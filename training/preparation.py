@@ -79,7 +79,8 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
     is_published = recipe.network.kind == "efficientnet-lite" and recipe.network.pretrained
     normalise = _PUBLISHED if is_published else measured(parts.train)
     kind: type[PictureObjective] = Reconstruction if recipe.task == "reconstruction" else Classification
-    objective = kind(recipe, parts, network, normalise, *(tuple(parts_of(network, recipe.network)) for parts_of in (frozen, still)))
+    kept_as_they_are = tuple(frozen(network, recipe.network)), tuple(still(network, recipe.network))
+    objective = kind(recipe, parts, network, normalise, *kept_as_they_are)
     _whiten(network, objective)
     examples = [objective.example((0, index)) for index in range(min(_LSUV_BATCH, len(parts.train)))]
     initialise(network, recipe.start, objective.inputs(objective.collate(examples)[0]))

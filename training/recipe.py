@@ -284,7 +284,9 @@ class Recipe(Section):
         if is_published and (self.start.initialiser, self.start.gain) != ("default", 1.0):
             raise ValueError("start.initialiser and start.gain would overwrite published weights: leave them out")
         if self.network.kind == "efficientnet-lite" and self.network.frozen_norms and self._begins_anew:
-            raise ValueError("network.frozen_norms keeps statistics that a fresh network does not have yet: leave it out")
+            raise ValueError(
+                "network.frozen_norms keeps statistics that a fresh network does not have yet: leave it out"
+            )
         if self.optimise.batch % self.optimise.accumulate:
             raise ValueError("optimise.batch must be a multiple of optimise.accumulate")
         if self.task == "speech-recognition" and self.data.source == "digits":
