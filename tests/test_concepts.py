@@ -185,5 +185,7 @@ def test_what_is_said_of_published_weights_holds() -> None:
         recipes.load("cifar10-lite0", ["start.initialiser=kaiming"])
     with pytest.raises(RecipeError, match="overwrite published weights"):
         recipes.load("cifar10-lite0", ["start.gain=1.3"])
-    fresh = recipes.load("cifar10-lite0", ["start.initialiser=kaiming", "network.pretrained=false"])
+    fresh = recipes.load(
+        "cifar10-lite0", ["start.initialiser=kaiming", "network.pretrained=false", "network.frozen_norms=false"]
+    )
     assert fresh.start.initialiser == "kaiming"

@@ -73,7 +73,8 @@ class Watch:
         def note(module: nn.Module, _: Any, outputs: Tensor) -> None:
             self._dead[name] = dead_fraction(module, outputs)
 
-        return note
+        # a compiled network hands over what it computed, and the counting stays outside of its graph
+        return torch.compiler.disable(note)  # type: ignore[no-untyped-call]  # torch's own
 
     def look(self, step: int) -> Look:
         """Read the gradients of the backward pass that has just been made."""

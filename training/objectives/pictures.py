@@ -23,6 +23,7 @@ from training.objectives.objective import Forward, Judgement, Key, Part, StepRes
 from training.recipe import Recipe
 
 _JUDGED_BATCH = 250
+_JUDGED_PIXELS = _JUDGED_BATCH * 128**2  # at once: layers of larger pictures would need too much memory
 _TOP = 5
 Batch = tuple[Tensor, Tensor]
 """uint8 `[N, side, side, 3]` and class ids `[N]`."""
@@ -167,9 +168,10 @@ class PictureObjective(ABC):
         """Inputs as served, and class ids, batch by batch."""
         pictures = self.parts.test if part == "test" else self.parts.validation
         bar = tqdm(total=len(pictures), unit="picture", desc=part, leave=False, disable=None)
+        most = min(_JUDGED_BATCH, max(1, _JUDGED_PIXELS // self.served.crop_px**2))
         with bar:
-            for start in range(0, len(pictures), _JUDGED_BATCH):
-                rows = range(start, min(len(pictures), start + _JUDGED_BATCH))
+            for start in range(0, len(pictures), most):
+                rows = range(start, min(len(pictures), start + most))
                 pixels = np.stack([pictures.as_served(row, self.served) for row in rows])
                 inputs = self.normalise(torch.from_numpy(pixels).to(device))
                 yield inputs, torch.from_numpy(pictures.class_ids[start : rows.stop]).to(device)

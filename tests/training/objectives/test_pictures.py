@@ -220,6 +220,20 @@ def test_a_network_of_another_size_gets_what_it_is_trained_on() -> None:
     assert seen == [(2, 3, 8, 8)]
 
 
+def test_large_pictures_are_judged_few_at_a_time() -> None:
+    config = recipe(network={"kind": "cnn", "widths": [4]}, augment={"eval_px": 512})
+    given = objective(config, parts([0, 1] * 10, test=pictures(np.full(20, 50.0), [0, 1] * 10)))
+    seen: list[int] = []
+
+    class Looking(Ladder):
+        def forward(self, x: Tensor) -> Tensor:
+            seen.append(len(x))
+            return super().forward(x)
+
+    assert len(given.judge(Looking(2), "test", CPU).details.logits) == 20
+    assert seen == [15, 5]
+
+
 def test_frozen_parts_do_not_learn_and_keep_their_statistics() -> None:
     norm = nn.BatchNorm2d(3)
     network = nn.Sequential(norm, nn.Flatten(), nn.Linear(48, 2))
