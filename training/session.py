@@ -33,7 +33,7 @@ from training.run_report import run_sections
 Say = Callable[[str], None]
 _SMALL = 200_000  # weights
 _CONVOLVED = (nn.Conv1d, nn.Conv2d)
-_NOT_BUILT = {"pretrained", "frozen_blocks", "frozen_norms", "dropout", "two_sided"}
+_NOT_BUILT = {"frozen_blocks", "frozen_norms", "dropout", "two_sided"}
 
 
 @dataclass(frozen=True)

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 import fcntl
 import importlib
-import os
 import shutil
 import subprocess
 import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -222,19 +221,20 @@ def parse(text: str) -> Source:
 def _alone(folder: Path) -> Iterator[None]:
     """Wait until no other process or thread is in this folder of the cache, which is made where it is not there.
 
+    A folder that is there and cannot be written needs no lock: nobody changes it, and what it holds may do.
+
     Raises:
-        SourceError: it cannot be written.
+        SourceError: it cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        handle = os.open(folder / ".lock", os.O_CREAT | os.O_RDWR)
     except OSError as error:
         raise SourceError(f"the cache folder {folder} cannot be written: {error.strerror}") from error
-    try:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with ExitStack() as held:
+        with suppress(OSError):  # a file system may also know no locks
+            lock = held.enter_context((folder / ".lock").open("ab"))
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
-    finally:
-        os.close(handle)
 
 
 def _only_wheel(folder: Path) -> Path | None:

