@@ -20,7 +20,8 @@ from training import sweep as sweeps
 from training.__main__ import _parser
 from training.errors import RecipeError
 from training.export.registry import EXPORTERS
-from training.recipe import Autoencoder, Cnn, Ctc, Lite, Mlp, Recipe
+from training.recipe import Recipe
+from training.sections import Autoencoder, Cnn, Ctc, Lite, Mlp
 
 DOCS = Path(__file__).parent.parent / "docs"
 ENGLISH, CHINESE = "concepts.md", "concepts.zh-CN.md"
@@ -79,7 +80,8 @@ def check(command: str) -> None:
     named = vars(options)
     for recipe in _recipes_of(options):
         assert recipe.data.source == "digits" or options.data is not None, f"{command}: needs --data"
-    for model in (*named.get("names", ()), *([named["name"]] if "name" in named else ())):
+    quantized = [named["name"]] if "name" in named and "run" not in named else []
+    for model in (*named.get("names", ()), *quantized):
         assert model in EXPORTERS, f"{command}: there is no model {model}"
     if "kind" in named:
         assert options.data is not None, f"{command}: needs --data"

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import torch
 from torch import Tensor, nn
 
-from training.recipe import ActivationName
+from training.sections import ActivationName
 
 ACTIVATIONS: Mapping[ActivationName, type[nn.Module]] = {
     "sigmoid": nn.Sigmoid,

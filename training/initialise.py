@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor, nn
 
-from training.recipe import Start
+from training.sections import Start
 
 _LSUV_TRIES, _LSUV_TOLERANCE = 10, 0.02
 Weighted = nn.Linear | nn.Conv1d | nn.Conv2d

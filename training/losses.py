@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from training.recipe import LossSection
+from training.sections import LossSection
 
 Loss = Callable[[Tensor, Tensor], Tensor]
 """Network's output and target to a scalar, the mean over the batch."""

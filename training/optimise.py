@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import CosineAnnealingLR, LinearLR, LRScheduler, OneCycleLR, SequentialLR
 
-from training.recipe import Optimise
+from training.sections import Optimise
 
 _FIRST_FACTOR = 0.01  # of the rate at the first step of a warm-up
 _LAST_FACTOR = 1e-3  # of the rate at the end of a cosine

@@ -21,13 +21,17 @@ from training.objectives.objective import Objective
 from training.objectives.pictures import (
     Classification,
     Normalisation,
+    Parts,
     PictureObjective,
     Reconstruction,
+    Teacher,
     divided,
     measured,
 )
 from training.objectives.speech import SpeechObjective, divide, units_of
-from training.recipe import Ctc, Recipe
+from training.recipe import Recipe
+from training.run import Run
+from training.sections import Cnn, Ctc, Lite
 
 _PUBLISHED = Normalisation((127.0,) * 3, (128.0,) * 3)  # of EfficientNet-Lite's weights
 _NOTHING_LEFT = "nothing is left to learn from once the held-out parts are taken off: set data.validation lower"
@@ -69,15 +73,7 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
     if not len(parts.train):
         raise DataError(_NOTHING_LEFT)
     torch.manual_seed(recipe.seed)
-    network = image_network(
-        recipe.network,
-        len(found.classes),
-        recipe.train_px,
-        is_grey=found.is_grey,
-        cache=cache,
-    )
-    is_published = recipe.network.kind == "efficientnet-lite" and recipe.network.pretrained
-    normalise = _PUBLISHED if is_published else measured(parts.train)
+    network, normalise = _picture_network(recipe, parts, cache)
     kind: type[PictureObjective] = Reconstruction if recipe.task == "reconstruction" else Classification
     kept_as_they_are = tuple(frozen(network, recipe.network)), tuple(still(network, recipe.network))
     objective = kind(recipe, parts, network, normalise, *kept_as_they_are)
@@ -89,6 +85,25 @@ def _prepare_pictures(recipe: Recipe, data: Path | None, cache: Path) -> Prepare
         f"steer by, {len(parts.test)} to judge by"
     )
     return Prepared(objective, found.fingerprint, found.notes, about, found.classes)
+
+
+def _picture_network(recipe: Recipe, parts: Parts, cache: Path) -> tuple[nn.Module, Normalisation]:
+    network = image_network(recipe.network, len(parts.classes), recipe.train_px, is_grey=parts.is_grey, cache=cache)
+    is_published = recipe.network.kind == "efficientnet-lite" and recipe.network.pretrained
+    return network, _PUBLISHED if is_published else measured(parts.train)
+
+
+def teacher_of(run: Run, parts: Parts, cache: Path) -> Teacher:
+    """The network of a finished run on the same parts, to be learnt from: one look at each picture, at its own size.
+
+    Raises:
+        SourceError: the network's published weights cannot be had.
+    """
+    recipe = run.recipe()
+    if isinstance(recipe.network, Cnn | Lite):  # a second look would cost as much again and change little
+        recipe = recipe.having({"network.two_sided": False})
+    network, normalise = _picture_network(recipe, parts, cache)
+    return Teacher(run.load_weights(network).requires_grad_(False), normalise, recipe.eval_px)
 
 
 def _whiten(network: nn.Module, objective: PictureObjective) -> None:

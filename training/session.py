@@ -15,11 +15,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from training import recipe as recipes
 from training.allocator import keep_freed_memory
 from training.calibration import expected_calibration_error, fit_temperature, probabilities
 from training.distributed import World, joined
-from training.errors import RecipeError
+from training.lineage import Finder, Lineage
 from training.loop import CHECKPOINT, Runtime, Trainer
 from training.objectives.objective import Judgement
 from training.objectives.pictures import Scored
@@ -33,7 +32,6 @@ from training.run_report import run_sections
 Say = Callable[[str], None]
 _SMALL = 200_000  # weights
 _CONVOLVED = (nn.Conv1d, nn.Conv2d)
-_NOT_BUILT = {"frozen_blocks", "frozen_norms", "dropout", "two_sided"}
 
 
 @dataclass(frozen=True)
@@ -63,15 +61,19 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
         if not world.is_first:
             around = replace(around, is_shown=False, say=lambda _: None)
         prepared = prepare(recipe, around.data, around.cache)
-        if recipe.start.encoder is not None:
-            _begin_with_encoder(recipe, prepared, around)
-        if recipe.start.recipe is not None:
-            _go_on_from(recipe, prepared, around)
+        Lineage(recipe, prepared, around.data, around.cache, _finder(around), around.say).take_over()
         run = _opened(recipe, prepared, around, world)
         with run.held() if world.is_first else nullcontext():
             _announce(recipe, prepared, run, around)
             _Session(recipe, prepared, run, around, world).train(began_at)
         return run
+
+
+def _finder(around: Surroundings) -> Finder:
+    def find(recipe: Recipe, data: str) -> Run:
+        return find_finished(around.runs, recipe, data) or train(recipe, around)
+
+    return find
 
 
 def _opened(recipe: Recipe, prepared: Prepared, around: Surroundings, world: World) -> Run:
@@ -186,58 +188,3 @@ def _judged(test: Judgement, held: Judgement | None) -> Mapping[str, Any]:
         scores = probabilities(test.details.logits, temperature)
         found |= {"temperature": temperature, "test_ece": expected_calibration_error(scores, test.details.class_ids)}
     return found
-
-
-def _begin_with_encoder(recipe: Recipe, prepared: Prepared, around: Surroundings) -> None:
-    """Copy the first layers from an autoencoder's encoder, trained on the same data now if it never was."""
-    assert recipe.start.encoder is not None  # noqa: S101 - asked by the caller
-    source = recipes.load(recipe.start.encoder)
-    data = prepare(source, around.data, around.cache).fingerprint
-    run = find_finished(around.runs, source, data) or train(source, around)
-    layers = _encoder_layers(run, source, around)
-    target = prepared.objective.network.state_dict()
-    named = {name: each for name, each in layers.items() if name in target and target[name].shape == each.shape}
-    if not any(each.ndim > 1 for each in named.values()):  # counters of norms have the same shape everywhere
-        raise RecipeError(
-            f"recipe {recipe.name}: none of its hidden layers has the shape of those of {source.name}'s encoder"
-        )
-    prepared.objective.network.load_state_dict({**target, **named})
-    around.say(f"begins with {len(named)} tensors of the encoder of {run.id}")
-
-
-def _go_on_from(recipe: Recipe, prepared: Prepared, around: Surroundings) -> None:
-    """Take all weights of another recipe's run on the same data, trained now if it never was.
-
-    Source of going on with larger pictures: Tan and Le, "EfficientNetV2" (2021), progressive learning.
-    """
-    assert recipe.start.recipe is not None  # noqa: S101 - asked by the caller
-    source = recipes.load(recipe.start.recipe)
-    _refuse_circle(recipe, source)
-    if _built(source) != _built(recipe) or (source.data, source.seed) != (recipe.data, recipe.seed):
-        raise RecipeError(
-            f"recipe {recipe.name}: it can go on from {source.name} only with the same network, data and seed, "
-            "so that what is held out here was held out there"
-        )
-    run = find_finished(around.runs, source, prepared.fingerprint) or train(source, around)
-    run.load_weights(prepared.objective.network)
-    around.say(f"goes on from {run.id}")
-
-
-def _built(recipe: Recipe) -> dict[str, Any]:
-    """What the network consists of, without what is only done to it in training or once it is trained."""
-    return recipe.network.model_dump(exclude=_NOT_BUILT)
-
-
-def _refuse_circle(recipe: Recipe, source: Recipe) -> None:
-    passed = {recipe.fingerprint}
-    while source.start.recipe is not None:
-        if source.fingerprint in passed:
-            raise RecipeError(f"recipe {recipe.name}: start.recipe leads in a circle")
-        passed.add(source.fingerprint)
-        source = recipes.load(source.start.recipe)
-
-
-def _encoder_layers(run: Run, source: Recipe, around: Surroundings) -> dict[str, torch.Tensor]:
-    network = run.load_weights(prepare(source, around.data, around.cache).objective.network)
-    state = network.state_dict()
-    return {name.replace("encoder.", "hidden.", 1): each for name, each in state.items() if "encoder." in name}

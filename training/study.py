@@ -20,8 +20,9 @@ from training import recipe as recipes
 from training.definitions import STUDIES, Section, checked, read
 from training.errors import DivergedError
 from training.preparation import prepare
-from training.recipe import Positive, Recipe
+from training.recipe import Recipe
 from training.run import HISTORY, RESULT, Run, find_finished
+from training.sections import Positive
 from training.session import Surroundings, train
 
 FIGURE = "test_accuracy"

@@ -25,8 +25,9 @@ from training import recipe as recipes
 from training.definitions import SWEEPS, Section, checked, read
 from training.errors import DivergedError
 from training.preparation import prepare
-from training.recipe import Positive, Recipe
+from training.recipe import Recipe
 from training.run import RESULT, find_finished
+from training.sections import Positive
 from training.session import Surroundings, train
 
 JOURNAL = "trials.journal"

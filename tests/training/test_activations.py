@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from training.activations import ACTIVATIONS, activation, dead_fraction, is_activation
-from training.recipe import ActivationName
+from training.sections import ActivationName
 
 SILENCING = {"sigmoid": -20.0, "tanh": 20.0, "relu": -1.0, "gelu": -20.0, "silu": -20.0}
 

@@ -10,7 +10,7 @@ from training.initialise import initialise, weighted_layers
 from training.networks.cnn import CnnNetwork
 from training.networks.ctc import CtcNetwork
 from training.networks.mlp import MlpNetwork
-from training.recipe import Cnn, Ctc, InitialiserName, Mlp, Start
+from training.sections import Cnn, Ctc, InitialiserName, Mlp, Start
 
 FAN_IN, FAN_OUT = 300, 200
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from training.losses import BLANK, classification_loss, ctc_loss, l1_penalty, rareness, reconstruction_loss
-from training.recipe import LossSection
+from training.sections import LossSection
 
 CLASSES = 4
 KINDS = ("cross-entropy", "binary-cross-entropy", "l1", "l2", "huber")

@@ -9,7 +9,7 @@ from torch import nn
 from training.networks.ctc import CtcNetwork
 from training.networks.mlp import MlpNetwork
 from training.optimise import build_optimiser, build_schedule, regularised
-from training.recipe import Ctc, Mlp, Optimise
+from training.sections import Ctc, Mlp, Optimise
 
 
 def rates(section: Optimise, steps: int) -> list[float]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -140,6 +141,10 @@ def test_a_wrong_section_is_named(table: dict[str, Any], words: str) -> None:
             content() | {"network": {"kind": "efficientnet-lite"}, "start": {"initialiser": "kaiming"}},
             "start.initialiser and start.gain would overwrite published weights",
         ),
+        (
+            SPEECH | {"network": {"kind": "ctc"}, "distillation": {"teachers": ["fsdd-ctc"]}},
+            "distillation is for the task image-classification",
+        ),
     ],
 )
 def test_parts_that_do_not_belong_together_are_refused(table: dict[str, Any], words: str) -> None:
@@ -262,6 +267,17 @@ FULL = small_recipe().model_dump(mode="json", exclude={"name", "about", "limits"
 @pytest.mark.parametrize("path", leaves(FULL), ids=".".join)
 def test_every_other_value_changes_the_fingerprint(path: tuple[str, ...]) -> None:
     assert changed(FULL, path).fingerprint != small_recipe().fingerprint
+
+
+def test_teachers_change_the_fingerprint_and_their_absence_does_not() -> None:
+    taught = [
+        {"teachers": ["digits"]}, {"teachers": ["digits", "other"]}, {"teachers": ["digits"], "share": 0.5},
+    ]  # fmt: skip
+    found = {parse("small", content() | {"distillation": each}).fingerprint for each in taught}
+    assert len(found | {small_recipe().fingerprint}) == 4
+    before = small_recipe().model_dump(mode="json", exclude={"about", "cost", "limits", "licence", "distillation"})
+    digest = hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()[:8]
+    assert small_recipe().fingerprint == digest, "runs from before there were teachers are still found"
 
 
 def test_what_is_written_out_and_what_is_left_to_the_default_are_one_recipe() -> None:

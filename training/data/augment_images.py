@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageEnhance, ImageOps
 from torch import Tensor
 
-from training.recipe import Augment
+from training.sections import Augment
 
 Pixels = NDArray[np.uint8]
 Operation = Callable[[Image.Image, float], Image.Image]

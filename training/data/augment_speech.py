@@ -15,7 +15,7 @@ from torch import Tensor
 
 from training.data.speech import RATE_HZ
 from training.networks.ctc import HOP, frame_mask
-from training.recipe import Augment
+from training.sections import Augment
 
 Audio = NDArray[np.float32]
 _LEAST_NOISE_DB = 40.0

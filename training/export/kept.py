@@ -32,7 +32,8 @@ from training.networks import efficientnet_lite
 from training.networks.build import PUBLISHED, image_network, speech_network
 from training.networks.ctc import CtcNetwork
 from training.objectives.pictures import Normalisation
-from training.recipe import Ctc, Lite, Recipe
+from training.recipe import Recipe
+from training.sections import Ctc, Lite
 
 FOLDER = Path(models.__file__).parent / "deltas"
 _LAST_LAYER = "classifier."

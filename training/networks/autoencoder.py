@@ -10,7 +10,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from training.networks.mlp import Layer
-from training.recipe import Autoencoder, Mlp
+from training.sections import Autoencoder, Mlp
 
 
 class AutoencoderNetwork(nn.Module):

@@ -16,7 +16,7 @@ from training.networks.ctc import CtcNetwork
 from training.networks.efficientnet_lite import SCALES, EfficientNetLite
 from training.networks.grey import GreyInput
 from training.networks.mlp import MlpNetwork
-from training.recipe import Autoencoder, Cnn, Ctc, Lite, Mlp
+from training.sections import Autoencoder, Cnn, Ctc, Lite, Mlp
 
 Network = Mlp | Cnn | Lite | Ctc | Autoencoder
 PUBLISHED = {0: LITE0, 2: LITE2}

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from training.activations import activation
 from training.networks.two_sided import averaged
-from training.recipe import ActivationName, Cnn, NormName
+from training.sections import ActivationName, Cnn, NormName
 
 _STEM = 32
 _PATCH = 2  # side of what a whitened stem looks at

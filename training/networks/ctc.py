@@ -19,7 +19,7 @@ from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from training.activations import activation
 from training.networks.log_mel import RATE_HZ, FourierPower
-from training.recipe import Ctc
+from training.sections import Ctc
 
 HOP = 160  # samples: 10 ms
 _FLOOR = 1e-6

@@ -11,7 +11,7 @@ from itertools import pairwise
 from torch import Tensor, nn
 
 from training.activations import activation
-from training.recipe import Mlp, NormName
+from training.sections import Mlp, NormName
 
 
 class Layer(nn.Module):

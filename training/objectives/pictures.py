@@ -37,6 +37,7 @@ class Parts:
     validation: Pictures
     test: Pictures
     classes: tuple[str, ...]
+    is_grey: bool = False
 
 
 def divided(data: ImageData, recipe: Recipe) -> Parts:
@@ -46,7 +47,7 @@ def divided(data: ImageData, recipe: Recipe) -> Parts:
     train = data.train.taken(kept)
     if section.labels is not None:
         train = train.taken(first_of_each_class(train.class_ids.tolist(), section.labels, recipe.seed))
-    return Parts(train, data.train.taken(held), data.test, data.classes)
+    return Parts(train, data.train.taken(held), data.test, data.classes, data.is_grey)
 
 
 @dataclass(frozen=True)
@@ -57,10 +58,17 @@ class Normalisation:
     std: tuple[float, ...]
 
     def __call__(self, pixels: Tensor) -> Tensor:
-        """uint8 `[N, H, W, 3]` to floats `[N, 3, H, W]`."""
+        """0…255 `[N, H, W, 3]`, uint8 or blended floats, to floats `[N, 3, H, W]`."""
         floats = pixels.permute(0, 3, 1, 2).float()
         mean, std = (torch.tensor(each, device=pixels.device).reshape(1, -1, 1, 1) for each in (self.mean, self.std))
         return (floats - mean) / std
+
+
+def resized(images: Tensor, side_px: int) -> Tensor:
+    """`[N, C, H, W]` to `[N, C, side, side]`."""
+    if images.shape[-1] == side_px:
+        return images
+    return F.interpolate(images, (side_px, side_px), mode="bicubic", antialias=True)
 
 
 def measured(pictures: Pictures, most: int = 10_000) -> Normalisation:
@@ -149,12 +157,8 @@ class PictureObjective(ABC):
         self._side_px = self.recipe.side_px(epoch)
 
     def inputs(self, pixels: Tensor) -> Tensor:
-        """What the network is trained on: normalised, and at this epoch's size."""
-        images = self.normalise(pixels)
-        if images.shape[-1] != self._side_px:
-            side = (self._side_px, self._side_px)
-            images = F.interpolate(images, side, mode="bicubic", antialias=True)
-        return images
+        """What the network is trained on, of 0…255 `[N, H, W, 3]`: normalised, and at this epoch's size."""
+        return resized(self.normalise(pixels), self._side_px)
 
     @abstractmethod
     def step(self, forward: Forward, batch: Batch, rng: np.random.Generator, device: torch.device) -> StepResult:
@@ -186,10 +190,27 @@ class Scored:
     class_ids: NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class Teacher:
+    """A trained classifier whose answers another one learns."""
+
+    network: nn.Module
+    normalise: Normalisation
+    side_px: int
+
+    def __call__(self, pixels: Tensor) -> Tensor:
+        """Probabilities `[N, classes]` of pictures 0…255 `[N, H, W, 3]`."""
+        self.network.to(pixels.device)
+        with torch.no_grad():
+            logits = self.network(resized(self.normalise(pixels), self.side_px))
+            return torch.softmax(logits.float(), dim=-1)
+
+
 @dataclass
 class Classification(PictureObjective):
     """Classes from pictures."""
 
+    teachers: tuple[Teacher, ...] = ()
     loss: Loss = field(init=False)
 
     def __post_init__(self) -> None:
@@ -199,13 +220,22 @@ class Classification(PictureObjective):
         self.loss = classification_loss(self.recipe.loss, self.class_weights().float() if is_weighted else None)
 
     def step(self, forward: Forward, batch: Batch, rng: np.random.Generator, device: torch.device) -> StepResult:
-        """Cross-entropy or another loss against the classes, blended ones with mixup and cutmix."""
+        """Cross-entropy or another loss against the classes, blended ones with mixup and cutmix, and the teachers."""
         pixels, class_ids = (each.to(device) for each in batch)
-        targets = F.one_hot(class_ids, len(self.parts.classes)).float()
-        images, targets = blended(self.inputs(pixels), targets, self.recipe.augment, rng)
-        logits = forward(images)
-        right = float((logits.argmax(-1) == targets.argmax(-1)).sum())
-        return StepResult(self.loss(logits, targets), right, len(pixels), len(pixels))
+        labels = F.one_hot(class_ids, len(self.parts.classes)).float()
+        channels_first, labels = blended(pixels.permute(0, 3, 1, 2).float(), labels, self.recipe.augment, rng)
+        blend = channels_first.permute(0, 2, 3, 1)  # as it was: each network normalises and resizes in its own way
+        logits = forward(self.inputs(blend))
+        right = float((logits.argmax(-1) == labels.argmax(-1)).sum())
+        return StepResult(self.loss(logits, self._taught(blend, labels)), right, len(pixels), len(pixels))
+
+    def _taught(self, pixels: Tensor, labels: Tensor) -> Tensor:
+        """The labels, or so much of them as the teachers' answers leave."""
+        section = self.recipe.distillation
+        if section is None:
+            return labels
+        answers = torch.stack([teacher(pixels) for teacher in self.teachers]).mean(0)
+        return (1 - section.share) * labels + section.share * answers
 
     def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
         """Accuracy and top-5, on pictures as they are served."""

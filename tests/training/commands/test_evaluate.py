@@ -24,7 +24,7 @@ from training.export.origin import Origin
 from training.export.request import ExportRequest
 from training.metrics import ClassFigures
 from training.networks.build import speech_network
-from training.recipe import Ctc
+from training.sections import Ctc
 
 pytestmark = pytest.mark.xdist_group("small-whisper")
 NAME = "whisper-small-test"

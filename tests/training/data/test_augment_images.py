@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from training.data.augment_images import OPERATIONS, Pixels, blended, varied
-from training.recipe import Augment
+from training.sections import Augment
 
 SECTIONS = {
     "nothing": Augment(),

@@ -11,7 +11,7 @@ import torch
 from training.data import augment_speech as augment
 from training.data.augment_speech import Audio
 from training.data.speech import RATE_HZ
-from training.recipe import Augment
+from training.sections import Augment
 
 WHOLE = Augment(noise_db=5.0, room=1.0, speed=0.1, joined=2)
 

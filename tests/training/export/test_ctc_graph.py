@@ -12,7 +12,7 @@ from training.export.ctc_graph import AUDIO, LOG_PROBABILITIES, to_onnx
 from training.export.runtime import Session
 from training.export.speech_int8 import encoder_to_int8
 from training.networks.ctc import HOP, CtcNetwork
-from training.recipe import Ctc
+from training.sections import Ctc
 
 TOKENS = 7
 LENGTHS = (1600, 1601, 4000, 16_000, 41_237)

@@ -7,7 +7,7 @@ import torch
 
 from training.networks.autoencoder import AutoencoderNetwork
 from training.networks.mlp import MlpNetwork
-from training.recipe import Autoencoder, Mlp
+from training.sections import Autoencoder, Mlp
 
 
 @pytest.mark.parametrize(("hidden", "widths"), [((), [48, 4, 48]), ((20, 10), [48, 20, 10, 4, 10, 20, 48])])

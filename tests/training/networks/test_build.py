@@ -12,7 +12,7 @@ from training.errors import RecipeError
 from training.networks.build import Network, frozen, image_network, speech_network, still
 from training.networks.efficientnet_lite import EfficientNetLite
 from training.networks.grey import GreyInput
-from training.recipe import Autoencoder, Cnn, Ctc, Lite, Mlp
+from training.sections import Autoencoder, Cnn, Ctc, Lite, Mlp
 
 SIDE, CLASSES = 32, 7
 LITE = Lite(kind="efficientnet-lite", pretrained=False)

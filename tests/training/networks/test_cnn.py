@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from training.networks.cnn import CnnNetwork, Stage, WhitenedStem
-from training.recipe import Cnn
+from training.sections import Cnn
 
 
 def network(**values: Any) -> CnnNetwork:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from training.networks.ctc import HOP, CtcNetwork, SpeechFeatures, frame_mask, levelled
-from training.recipe import Ctc
+from training.sections import Ctc
 
 MELS = 12
 CONTEXTS = ("gru", "attention")

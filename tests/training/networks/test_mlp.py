@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from training.networks.mlp import Layer, MlpNetwork
-from training.recipe import Mlp
+from training.sections import Mlp
 
 
 def network(**values: Any) -> MlpNetwork:

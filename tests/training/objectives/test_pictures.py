@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from training.data.augment_images import blended
 from training.data.images import ImageData, Pictures
 from training.distributed import World
 from training.loop import Runtime, Trainer
@@ -22,10 +23,12 @@ from training.objectives.pictures import (
     Parts,
     Reconstruction,
     Scored,
+    Teacher,
     divided,
     measured,
 )
-from training.recipe import Mlp, Recipe, parse
+from training.recipe import Recipe, parse
+from training.sections import Mlp
 
 CPU = torch.device("cpu")
 
@@ -188,6 +191,51 @@ def test_examples_and_steps_repeat_and_vary_by_epoch() -> None:
     assert losses[0] == losses[1]
     assert len(set(losses)) == 3
     assert given.has_validation
+
+
+class Opinion(nn.Module):
+    """Logits that say where each picture is bright; notes what it is given."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(()))
+        self.seen: list[Tensor] = []
+
+    def forward(self, x: Tensor) -> Tensor:
+        """`[N, 3, side, side]` to `[N, 2]`."""
+        self.seen.append(x.detach())
+        half = x.shape[-1] // 2
+        return self.weight * torch.stack([x[..., :half].mean((1, 2, 3)), x[..., half:].mean((1, 2, 3))], 1)
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+def test_teachers_have_their_share_of_the_target(share: float) -> None:
+    taught = {"teachers": ["one", "other"], "share": share}
+    config = recipe(distillation=taught, augment={"mixup": 1.0}, data={"validation": 0.0})
+    squares = np.random.default_rng(5).integers(0, 256, (6, 4, 4, 3), dtype=np.uint8)
+    train = Pictures(squares, np.arange(6), np.arange(6) % 2, tuple("abcdef"))
+    network, large, other = MlpNetwork(Mlp(kind="mlp", hidden=(8,)), 48, 2), Opinion(), Opinion()
+    given = objective(config, Parts(train, train, train, ("a", "b")), network)
+    given.teachers = (
+        Teacher(large, Normalisation((127.0,) * 3, (128.0,) * 3), 8),
+        Teacher(other, Normalisation((0.0,) * 3, (25.5,) * 3), 4),
+    )
+    student = Opinion()
+    batch = given.collate([given.example((0, index)) for index in range(6)])
+    found = given.step(student, batch, generator(1), CPU)
+
+    (blend,), (seen_large,), (seen,) = student.seen, large.seen, other.seen
+    assert (seen_large.shape, seen.shape) == ((6, 3, 8, 8), (6, 3, 4, 4))
+    assert torch.allclose(seen, blend * 10, atol=1e-4), "the same blended pictures, normalised its own way"
+    answers = (torch.softmax(large(seen_large), -1) + torch.softmax(other(seen), -1)) / 2
+    labels = torch.nn.functional.one_hot(batch[1], 2).float()
+    mixed = blended(given.normalise(batch[0]), labels, config.augment, generator(1))
+    assert torch.allclose(mixed[0], blend, atol=1e-6)
+    expected = torch.nn.functional.cross_entropy(student(blend), (1 - share) * mixed[1] + share * answers)
+    assert float(found.loss.detach()) == pytest.approx(float(expected.detach()), rel=1e-5)
+    found.loss.backward()  # type: ignore[no-untyped-call]  # torch's own
+    assert student.weight.grad is not None
+    assert (large.weight.grad, other.weight.grad) == (None, None), "teachers do not learn"
 
 
 def test_mirrored_by_turns() -> None:

@@ -18,7 +18,8 @@ from training.error_rate import count_edits, total
 from training.networks.ctc import HOP, CtcNetwork
 from training.objectives.objective import generator
 from training.objectives.speech import MIN_SAMPLES, SpeechObjective, SpeechParts, divide, tokens_of, units_of
-from training.recipe import Ctc, Recipe, parse
+from training.recipe import Recipe, parse
+from training.sections import Ctc
 
 CPU = torch.device("cpu")
 TEXTS = ("ah", "ee oo", "Oo, ah ee!", "ah ah", "ee")

@@ -1,0 +1,122 @@
+"""What a run takes over from runs before it: an encoder's layers, all weights, or answers to learn from.
+
+Recipes name other recipes; what was never trained on these data is trained first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from training import recipe as recipes
+from training.errors import RecipeError
+from training.objectives.pictures import Classification
+from training.preparation import Prepared, prepare, teacher_of
+from training.recipe import Recipe
+from training.run import Run
+
+Finder = Callable[[Recipe, str], Run]
+"""The finished run of a recipe on the data of that fingerprint, trained now if there is none."""
+_NOT_BUILT = {"frozen_blocks", "frozen_norms", "dropout", "two_sided"}
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """A recipe with the runs before it."""
+
+    recipe: Recipe
+    prepared: Prepared
+    data: Path | None
+    cache: Path
+    find: Finder
+    say: Callable[[str], None]
+
+    def take_over(self) -> None:
+        """Change the prepared network and objective as the recipe says.
+
+        Raises:
+            RecipeError: a recipe before it does not fit, or is this one again.
+            TrainingError: one of them could not be trained.
+        """
+        _refuse_circle(self.recipe)
+        start, distillation = self.recipe.start, self.recipe.distillation
+        if start.encoder is not None:
+            self._begin_with_encoder(recipes.load(start.encoder))
+        if start.recipe is not None:
+            self._go_on_from(recipes.load(start.recipe))
+        if distillation is not None:
+            self._learn_from([recipes.load(each) for each in distillation.teachers])
+
+    def _begin_with_encoder(self, source: Recipe) -> None:
+        """Copy the first layers from an autoencoder's encoder."""
+        run = self.find(source, prepare(source, self.data, self.cache).fingerprint)
+        layers = self._encoder_layers(run, source)
+        network = self.prepared.objective.network
+        target = network.state_dict()
+        named = {name: each for name, each in layers.items() if name in target and target[name].shape == each.shape}
+        if not any(each.ndim > 1 for each in named.values()):  # counters of norms have the same shape everywhere
+            raise RecipeError(
+                f"recipe {self.recipe.name}: none of its hidden layers has the shape of those of "
+                f"{source.name}'s encoder"
+            )
+        network.load_state_dict({**target, **named})
+        self.say(f"begins with {len(named)} tensors of the encoder of {run.id}")
+
+    def _encoder_layers(self, run: Run, source: Recipe) -> dict[str, torch.Tensor]:
+        network = run.load_weights(prepare(source, self.data, self.cache).objective.network)
+        state = network.state_dict()
+        return {name.replace("encoder.", "hidden.", 1): each for name, each in state.items() if "encoder." in name}
+
+    def _go_on_from(self, source: Recipe) -> None:
+        """Take all weights of another recipe's run on the same data.
+
+        Source of going on with larger pictures: Tan and Le, "EfficientNetV2" (2021), progressive learning.
+        """
+        if _built(source) != _built(self.recipe) or not self._holds_out_the_same(source):
+            raise RecipeError(
+                f"recipe {self.recipe.name}: it can go on from {source.name} only with the same network, data and "
+                "seed, so that what is held out here was held out there"
+            )
+        run = self.find(source, self.prepared.fingerprint)
+        run.load_weights(self.prepared.objective.network)
+        self.say(f"goes on from {run.id}")
+
+    def _learn_from(self, sources: list[Recipe]) -> None:
+        """Give the objective the networks whose answers it learns."""
+        objective = self.prepared.objective
+        assert isinstance(objective, Classification)  # noqa: S101 - the recipe has checked it
+        for source in sources:
+            if source.task != self.recipe.task or not self._holds_out_the_same(source):
+                raise RecipeError(
+                    f"recipe {self.recipe.name}: {source.name} can teach it only with the same task, data and seed, "
+                    "so that what is held out here was held out there"
+                )
+        runs = [self.find(source, self.prepared.fingerprint) for source in sources]
+        objective.teachers = tuple(teacher_of(run, objective.parts, self.cache) for run in runs)
+        self.say(f"learns from {', '.join(run.id for run in runs)}")
+
+    def _holds_out_the_same(self, source: Recipe) -> bool:
+        return (source.data, source.seed) == (self.recipe.data, self.recipe.seed)
+
+
+def _built(recipe: Recipe) -> dict[str, Any]:
+    """What the network consists of, without what is only done to it in training or once it is trained."""
+    return recipe.network.model_dump(exclude=_NOT_BUILT)
+
+
+def _before(recipe: Recipe) -> Iterator[Recipe]:
+    """The recipes that this one names."""
+    taught_by = () if recipe.distillation is None else recipe.distillation.teachers
+    named = [each for each in (recipe.start.encoder, recipe.start.recipe, *taught_by) if each is not None]
+    return (recipes.load(each) for each in named)
+
+
+def _refuse_circle(recipe: Recipe, behind: tuple[str, ...] = ()) -> None:
+    if recipe.fingerprint in behind:
+        raise RecipeError(f"recipe {recipe.name}: start or distillation leads in a circle")
+    for each in _before(recipe):
+        _refuse_circle(each, (*behind, recipe.fingerprint))
