@@ -26,7 +26,6 @@ from training.sources import parse
 from training.transcribers import Wishes
 
 if TYPE_CHECKING:
-    from training.commands.train import TrainRequest
     from training.session import Surroundings
 
 _USER_ERROR = 2
@@ -163,6 +162,7 @@ def _publish_options(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(data=None)
     parser.add_argument("run", metavar="RUN", help="a run's id or folder, or a recipe for its newest finished run")
     parser.add_argument("--force", action="store_true", help="publish it though it is worse than the version before")
+    parser.add_argument("--name", help="publish it as the next version of this model (default: its recipe's name)")
     parser.add_argument(
         "--keep", action="store_true", help="keep its weights in models/deltas, so that `export` gives it anywhere"
     )
@@ -245,30 +245,32 @@ def _sweep(options: argparse.Namespace) -> Outcome:
     return experiments.sweep(options.sweep, _around(options), options.trials)
 
 
-def _train_request(options: argparse.Namespace, recipe: str = "") -> TrainRequest:
-    from training.commands.train import TrainRequest  # noqa: PLC0415
-
-    return TrainRequest(
-        recipe=recipe,
-        around=_around(options),
-        store=Store(options.artifacts),
-        overrides=getattr(options, "set", ()),
-        is_published=getattr(options, "publish", False),
-        is_forced=options.force,
-        is_kept=getattr(options, "keep", False),
-    )
-
-
 def _train(options: argparse.Namespace) -> Outcome:
     from training.commands import train  # noqa: PLC0415
 
-    return train.train(_train_request(options, options.recipe))
+    asked = train.TrainRequest(
+        recipe=options.recipe,
+        around=_around(options),
+        store=Store(options.artifacts),
+        overrides=options.set,
+        is_published=options.publish,
+        is_forced=options.force,
+    )
+    return train.train(asked)
 
 
 def _publish(options: argparse.Namespace) -> Outcome:
     from training.commands import train  # noqa: PLC0415
 
-    return train.publish(train.publication(options.run, _train_request(options)))
+    asked = train.PublishRequest(
+        run=options.run,
+        around=_around(options),
+        store=Store(options.artifacts),
+        is_forced=options.force,
+        name=options.name,
+        is_kept=options.keep,
+    )
+    return train.publish(asked)
 
 
 def _evaluate(options: argparse.Namespace) -> Outcome:

@@ -28,7 +28,23 @@ class TrainRequest:
     overrides: Sequence[str] = ()
     is_published: bool = False
     is_forced: bool = False
+
+
+@dataclass(frozen=True)
+class PublishRequest:
+    """Which run is published, where to, and as what."""
+
+    run: str
+    around: Surroundings
+    store: Store
+    is_forced: bool = False
+    name: str | None = None
     is_kept: bool = False
+
+    def publication(self) -> Publication:
+        """Of the run that is meant."""
+        around, run = self.around, find_run(self.around.runs, self.run)
+        return Publication(run, self.store, around.cache, around.data, self.is_forced, self.name, self.is_kept)
 
 
 def train(asked: TrainRequest) -> Outcome:
@@ -44,26 +60,20 @@ def train(asked: TrainRequest) -> Outcome:
     outcome = _run_outcome(run)
     if not asked.is_published:
         return outcome
-    around = asked.around
-    published = publish(Publication(run, asked.store, around.cache, around.data, asked.is_forced, asked.is_kept))
+    published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced))
     return Outcome((*outcome.lines, *published.lines), {**published.fields, **outcome.fields})
 
 
-def publish(asked: Publication) -> Outcome:
-    """Publish a finished run as the next version of its model.
+def publish(asked: PublishRequest) -> Outcome:
+    """Publish a finished run as the next version of a model.
 
     Raises:
         GateError: it is worse than the version that it would replace.
     """
-    artifact: Artifact = publish_run(asked)
+    publication = asked.publication()
+    artifact: Artifact = publish_run(publication)
     outcome = described(artifact, is_new=True)
-    return replace(outcome, fields={**outcome.fields, "run": asked.run.id})
-
-
-def publication(reference: str, asked: TrainRequest) -> Publication:
-    """Of a run that a person names."""
-    run = find_run(asked.around.runs, reference)
-    return Publication(run, asked.store, asked.around.cache, asked.around.data, asked.is_forced, asked.is_kept)
+    return replace(outcome, fields={**outcome.fields, "run": publication.run.id})
 
 
 def _run_outcome(run: Run) -> Outcome:

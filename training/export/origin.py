@@ -24,7 +24,7 @@ class Origin:
     def of_run(cls, run: Run, recipe: Recipe) -> Origin:
         """From a finished run."""
         base = " on published weights of ImageNet" if getattr(recipe.network, "pretrained", False) else ""
-        source = f"trained here{base}, recipe {recipe.name}, run {run.id}"
+        source = f"trained here{base}, recipe {run.folder.parent.name}, run {run.id}"
         return cls(recipe.name, source, str(run.read(RESULT)["weights_sha256"]), recipe.licence)
 
     def provenance(self) -> Provenance:

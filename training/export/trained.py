@@ -34,18 +34,21 @@ class Publication:
     data: Path | None = None
     """Where the run's data lie now; None takes the place they were trained from."""
     is_forced: bool = False
+    name: str | None = None
+    """Of the model that the run is the next version of; None is the recipe's name."""
     is_kept: bool = False
     """Whether the weights are kept beside the source, for `export` where the data are not at hand."""
 
 
 def publish(asked: Publication) -> Artifact:
-    """Export a run's network and publish it as the next version of the model of its recipe's name.
+    """Export a run's network and publish it as the next version of a model, by default that of its recipe's name.
 
     Raises:
         GateError: it is worse than the version that it would replace, on the run's own held-out data.
+        RecipeError: the name cannot be one.
         UsageError: a network that only restores pictures, or other data than those of the run.
     """
-    recipe = asked.run.recipe()
+    recipe = asked.run.recipe() if asked.name is None else asked.run.recipe().called(asked.name)
     prepared = _prepared(asked, recipe)
     objective = prepared.objective
     if not isinstance(objective, Classification | SpeechObjective):

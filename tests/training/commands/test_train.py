@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -143,6 +144,23 @@ def test_a_run_as_good_as_before_is_published_by_its_folder(digits_workshop: Wor
     assert out.startswith("digits@2 published: ")
     assert "  fp32: " in out
     assert "  int8: " in out
+
+
+def test_a_run_is_published_as_the_next_version_of_another_recipes_model(
+    digits_workshop: Workshop, tmp_path: Path
+) -> None:
+    copy = digits_workshop.copied(tmp_path / "copy")
+    hasty = copy.outcome("train", "digits", "--set", "optimise.epochs=1", "--set", "network.hidden=[4]")
+    shutil.copytree(copy.runs / "digits", copy.runs / "numerals")
+    status, out, _ = copy.command("publish", str(copy.run("digits").folder), "--name", "handwriting")
+    assert (status, out.splitlines()[0][:25]) == (0, "handwriting@1 published: ")
+    good = copy.runs / "numerals" / digits_workshop.run("digits").folder.name
+    assert copy.outcome("publish", str(good), "--name", "digits")["version"] == "2"
+    told = copy.store.find("digits").manifest.provenance.source
+    assert told.endswith(f", recipe numerals, run numerals/{good.name}")
+    worse = copy.runs / "numerals" / Path(str(hasty["run"])).name
+    assert "digits is not published: it is right on" in refused(copy, "publish", str(worse), "--name", "digits")
+    assert "recipe No Name: name: " in refused(copy, "publish", str(good), "--name", "No Name")
 
 
 def test_percept_data_is_for_measuring_and_not_for_training(
