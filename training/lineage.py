@@ -44,12 +44,28 @@ class Lineage:
         """
         _refuse_circle(self.recipe)
         start, distillation = self.recipe.start, self.recipe.distillation
+        begun = None if start.recipe is None else recipes.load(start.recipe)
+        teachers = [] if distillation is None else [recipes.load(each) for each in distillation.teachers]
+        self._refuse_others(begun, teachers)  # before hours are spent on training any of them
         if start.encoder is not None:
             self._begin_with_encoder(recipes.load(start.encoder))
-        if start.recipe is not None:
-            self._go_on_from(recipes.load(start.recipe))
-        if distillation is not None:
-            self._learn_from([recipes.load(each) for each in distillation.teachers])
+        if begun is not None:
+            self._go_on_from(begun)
+        if teachers:
+            self._learn_from(teachers)
+
+    def _refuse_others(self, begun: Recipe | None, teachers: list[Recipe]) -> None:
+        recipe, why = self.recipe, "so that what is held out here was held out there"
+        if begun is not None and not (_built(begun) == _built(recipe) and self._holds_out_the_same(begun)):
+            only = "only with the same network, data and seed"
+            raise RecipeError(f"recipe {recipe.name}: it can go on from {begun.name} {only}, {why}")
+        for each in teachers:
+            if each.task != recipe.task or not self._holds_out_the_same(each):
+                only = "only with the same task, data and seed"
+                raise RecipeError(f"recipe {recipe.name}: {each.name} can teach it {only}, {why}")
+
+    def _holds_out_the_same(self, source: Recipe) -> bool:
+        return (source.data, source.seed) == (self.recipe.data, self.recipe.seed)
 
     def _begin_with_encoder(self, source: Recipe) -> None:
         """Copy the first layers from an autoencoder's encoder."""
@@ -76,11 +92,6 @@ class Lineage:
 
         Source of going on with larger pictures: Tan and Le, "EfficientNetV2" (2021), progressive learning.
         """
-        if _built(source) != _built(self.recipe) or not self._holds_out_the_same(source):
-            raise RecipeError(
-                f"recipe {self.recipe.name}: it can go on from {source.name} only with the same network, data and "
-                "seed, so that what is held out here was held out there"
-            )
         run = self.find(source, self.prepared.fingerprint)
         run.load_weights(self.prepared.objective.network)
         self.say(f"goes on from {run.id}")
@@ -89,18 +100,9 @@ class Lineage:
         """Give the objective the networks whose answers it learns."""
         objective = self.prepared.objective
         assert isinstance(objective, Classification)  # noqa: S101 - the recipe has checked it
-        for source in sources:
-            if source.task != self.recipe.task or not self._holds_out_the_same(source):
-                raise RecipeError(
-                    f"recipe {self.recipe.name}: {source.name} can teach it only with the same task, data and seed, "
-                    "so that what is held out here was held out there"
-                )
         runs = [self.find(source, self.prepared.fingerprint) for source in sources]
         objective.teachers = tuple(teacher_of(run, objective.parts, self.cache) for run in runs)
         self.say(f"learns from {', '.join(run.id for run in runs)}")
-
-    def _holds_out_the_same(self, source: Recipe) -> bool:
-        return (source.data, source.seed) == (self.recipe.data, self.recipe.seed)
 
 
 def _built(recipe: Recipe) -> dict[str, Any]:
