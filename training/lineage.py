@@ -32,6 +32,7 @@ class Lineage:
     prepared: Prepared
     data: Path | None
     cache: Path
+    device: torch.device
     find: Finder
     say: Callable[[str], None]
 
@@ -101,7 +102,7 @@ class Lineage:
         objective = self.prepared.objective
         assert isinstance(objective, Classification)  # noqa: S101 - the recipe has checked it
         runs = [self.find(source, self.prepared.fingerprint) for source in sources]
-        objective.teachers = tuple(teacher_of(run, objective.parts, self.cache) for run in runs)
+        objective.teachers = tuple(teacher_of(run, objective.parts, self.cache, self.device) for run in runs)
         self.say(f"learns from {', '.join(run.id for run in runs)}")
 
 

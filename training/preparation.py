@@ -93,7 +93,7 @@ def _picture_network(recipe: Recipe, parts: Parts, cache: Path) -> tuple[nn.Modu
     return network, _PUBLISHED if is_published else measured(parts.train)
 
 
-def teacher_of(run: Run, parts: Parts, cache: Path) -> Teacher:
+def teacher_of(run: Run, parts: Parts, cache: Path, device: torch.device) -> Teacher:
     """The network of a finished run on the same parts, to be learnt from: one look at each picture, at its own size.
 
     Raises:
@@ -103,7 +103,7 @@ def teacher_of(run: Run, parts: Parts, cache: Path) -> Teacher:
     if isinstance(recipe.network, Cnn | Lite):  # a second look would cost as much again and change little
         recipe = recipe.having({"network.two_sided": False})
     network, normalise = _picture_network(recipe, parts, cache)
-    return Teacher(run.load_weights(network).requires_grad_(False), normalise, recipe.eval_px)
+    return Teacher(run.load_weights(network).requires_grad_(False).to(device), normalise, recipe.eval_px)
 
 
 def _whiten(network: nn.Module, objective: PictureObjective) -> None:

@@ -61,7 +61,7 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
         if not world.is_first:
             around = replace(around, is_shown=False, say=lambda _: None)
         prepared = prepare(recipe, around.data, around.cache)
-        Lineage(recipe, prepared, around.data, around.cache, _finder(around), around.say).take_over()
+        Lineage(recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say).take_over()
         run = _opened(recipe, prepared, around, world)
         with run.held() if world.is_first else nullcontext():
             _announce(recipe, prepared, run, around)
@@ -71,7 +71,11 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
 
 def _finder(around: Surroundings) -> Finder:
     def find(recipe: Recipe, data: str) -> Run:
-        return find_finished(around.runs, recipe, data) or train(recipe, around)
+        run = find_finished(around.runs, recipe, data)
+        if run is None:
+            around.say(f"{recipe.name} was never trained on these data, so it comes first")
+            run = train(recipe, around)
+        return run
 
     return find
 

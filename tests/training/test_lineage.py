@@ -114,15 +114,6 @@ def test_a_recipe_may_go_on_from_the_shipped_one_of_its_name(tmp_path: Path) -> 
     assert len(list(run.folder.parent.iterdir())) == 2  # the shipped one, then this
 
 
-def test_recipes_that_go_on_from_each_other_are_refused(tmp_path: Path) -> None:
-    shipped = (RECIPES / "digits.toml").read_text("utf-8")
-    for name, other in (("a", "b"), ("b", "a")):
-        begin = f'[start]\nrecipe = "{tmp_path / other}.toml"'
-        (tmp_path / f"{name}.toml").write_text(shipped.replace("[start]", begin), "utf-8")
-    with pytest.raises(RecipeError, match=r"^recipe a: start or distillation leads in a circle$"):
-        train(recipes.load(str(tmp_path / "a.toml")), around(tmp_path))
-
-
 def taught_by(*teachers: Path | str, share: float = 1.0, overrides: tuple[str, ...] = ()) -> Recipe:
     """A smaller network than the digits' recipe's, learning from others' answers, by default from these alone."""
     named = ", ".join(f'"{each}"' for each in teachers)
@@ -139,6 +130,7 @@ def test_a_network_learns_from_others_answers_without_a_label(tmp_path: Path) ->
     run = train(taught_by(tmp_path / "teacher.toml"), around(tmp_path, said))
     teacher = Run(next((tmp_path / "runs" / "teacher").iterdir()))
     assert teacher.is_finished
+    assert said[0] == "teacher was never trained on these data, so it comes first"
     assert f"learns from {teacher.id}" in said
     assert run.read(RESULT)["test_accuracy"] > 0.9, "labels had no share in the target"
     train(taught_by(tmp_path / "teacher.toml", share=0.5, overrides=("optimise.epochs=1",)), around(tmp_path, said))
@@ -165,10 +157,15 @@ def test_recipes_of_the_package_name_recipes_that_fit(name: str) -> None:
         assert (each.task, each.data, each.seed) == (recipe.task, recipe.data, recipe.seed)
 
 
-def test_recipes_that_teach_each_other_are_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "begin",
+    ['[start]\nrecipe = "{}"', '[distillation]\nteachers = ["digits", "{}"]\n[start]'],
+    ids=["start", "teachers"],
+)
+def test_recipes_that_lead_in_a_circle_are_refused(tmp_path: Path, begin: str) -> None:
     shipped = (RECIPES / "digits.toml").read_text("utf-8")
     for name, other in (("a", "b"), ("b", "a")):
-        taught = f'[distillation]\nteachers = ["digits", "{tmp_path / other}.toml"]\n[start]'
-        (tmp_path / f"{name}.toml").write_text(shipped.replace("[start]", taught), "utf-8")
+        named = begin.format(tmp_path / f"{other}.toml")
+        (tmp_path / f"{name}.toml").write_text(shipped.replace("[start]", named), "utf-8")
     with pytest.raises(RecipeError, match=r"^recipe a: start or distillation leads in a circle$"):
         train(recipes.load(str(tmp_path / "a.toml")), around(tmp_path))

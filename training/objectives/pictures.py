@@ -200,7 +200,6 @@ class Teacher:
 
     def __call__(self, pixels: Tensor) -> Tensor:
         """Probabilities `[N, classes]` of pictures 0…255 `[N, H, W, 3]`."""
-        self.network.to(pixels.device)
         with torch.no_grad():
             logits = self.network(resized(self.normalise(pixels), self.side_px))
             return torch.softmax(logits.float(), dim=-1)
