@@ -14,7 +14,8 @@ import torch
 from training.data.images import ImageData, digits
 from training.initialise import initialise
 from training.networks.build import image_network
-from training.objectives.pictures import Classification, Parts, measured
+from training.objectives.classification import Classification
+from training.objectives.pictures import Parts, measured
 from training.recipe import Recipe, parse
 
 COUNTS = (160, 60, 60)  # to learn from, to steer by, to judge by

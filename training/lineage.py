@@ -14,7 +14,7 @@ import torch
 
 from training import recipe as recipes
 from training.errors import RecipeError
-from training.objectives.pictures import Classification
+from training.objectives.classification import Classification
 from training.preparation import Prepared, prepare, teacher_of
 from training.recipe import Recipe
 from training.run import Run

@@ -17,17 +17,10 @@ from training.networks.build import frozen, image_network, speech_network, still
 from training.networks.cnn import WhitenedStem
 from training.networks.ctc import HOP
 from training.networks.grey import GreyInput
+from training.objectives.classification import Classification, Teacher
 from training.objectives.objective import Objective
-from training.objectives.pictures import (
-    Classification,
-    Normalisation,
-    Parts,
-    PictureObjective,
-    Reconstruction,
-    Teacher,
-    divided,
-    measured,
-)
+from training.objectives.pictures import Normalisation, Parts, PictureObjective, divided, measured
+from training.objectives.reconstruction import Reconstruction
 from training.objectives.speech import SpeechObjective, divide, units_of
 from training.recipe import Recipe
 from training.run import Run

@@ -17,8 +17,8 @@ from training.calibration import (
 )
 from training.error_rate import total
 from training.metrics import by_class, confusion
+from training.objectives.classification import Scored
 from training.objectives.objective import Judgement
-from training.objectives.pictures import Scored
 from training.objectives.speech import Heard
 from training.progress import Progress
 from training.recipe import Recipe

@@ -20,8 +20,8 @@ from training.calibration import expected_calibration_error, fit_temperature, pr
 from training.distributed import World, joined
 from training.lineage import Finder, Lineage
 from training.loop import CHECKPOINT, Runtime, Trainer
+from training.objectives.classification import Scored
 from training.objectives.objective import Judgement
-from training.objectives.pictures import Scored
 from training.preparation import Prepared, prepare
 from training.progress import Progress
 from training.recipe import Recipe

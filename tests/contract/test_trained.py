@@ -21,7 +21,7 @@ from PIL import Image
 from tests.served import Served, served
 from training.__main__ import main
 from training.data.archive import unpacked
-from training.objectives.pictures import Classification
+from training.objectives.classification import Classification
 from training.preparation import prepare
 from training.run import Run
 

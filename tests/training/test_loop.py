@@ -24,8 +24,9 @@ from training.__main__ import main
 from training.distributed import World
 from training.errors import CheckpointError, DivergedError, RecipeError
 from training.loop import CHECKPOINT, Runtime, Trainer
+from training.objectives.classification import Classification
 from training.objectives.objective import Forward, Judgement, Part, StepResult
-from training.objectives.pictures import Batch, Classification
+from training.objectives.pictures import Batch
 from training.recipe import Recipe
 
 T = TypeVar("T")

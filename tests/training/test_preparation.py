@@ -15,7 +15,8 @@ from training import recipe as recipes
 from training.errors import DataError, RecipeError, UsageError
 from training.networks.cnn import WhitenedStem
 from training.networks.grey import GreyInput
-from training.objectives.pictures import Classification, Reconstruction
+from training.objectives.classification import Classification
+from training.objectives.reconstruction import Reconstruction
 from training.objectives.speech import SpeechObjective
 from training.preparation import Prepared, prepare
 from training.recipe import Recipe, parse

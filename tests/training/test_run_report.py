@@ -10,8 +10,8 @@ import torch
 
 from training import recipe as recipes
 from training.error_rate import Edits
+from training.objectives.classification import Scored
 from training.objectives.objective import Judgement
-from training.objectives.pictures import Scored
 from training.objectives.speech import Heard
 from training.progress import Progress
 from training.report import Section, write

@@ -17,7 +17,7 @@ from training.export import kept, trained_pictures, trained_speech
 from training.export.origin import Origin
 from training.export.request import ExportRequest
 from training.networks.grey import GreyInput
-from training.objectives.pictures import Classification
+from training.objectives.classification import Classification
 from training.objectives.speech import SpeechObjective
 from training.preparation import Prepared, prepare
 from training.recipe import Recipe

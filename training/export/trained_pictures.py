@@ -27,7 +27,8 @@ from training.export.image_model import ImageModel, RangePictures
 from training.export.origin import Origin
 from training.export.record import Record
 from training.export.strange import DESCRIPTION, strange_pictures
-from training.objectives.pictures import Classification, Normalisation, Scored, served
+from training.objectives.classification import Classification, Scored
+from training.objectives.pictures import Normalisation, served
 from training.recipe import Recipe
 
 _RANGE_PICTURES, _RANGE_BATCH = 256, 32

@@ -1,4 +1,4 @@
-"""Training on pictures: classes from logits, or the picture itself from an autoencoder."""
+"""Training on pictures: their parts, how they are normalised and varied, and what every training on them shares."""
 
 from __future__ import annotations
 
@@ -15,16 +15,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models.manifest import ImagePreprocessing
-from training.data.augment_images import blended, varied
+from training.data.augment_images import varied
 from training.data.images import ImageData, Pictures
 from training.data.split import first_of_each_class, grouped_split
-from training.losses import Loss, classification_loss, rareness, reconstruction_loss
+from training.losses import rareness
 from training.objectives.objective import Forward, Judgement, Key, Part, StepResult, generator, shuffled
 from training.recipe import Recipe
 
 _JUDGED_BATCH = 250
 _JUDGED_PIXELS = _JUDGED_BATCH * 128**2  # at once: layers of larger pictures would need too much memory
-_TOP = 5
 Batch = tuple[Tensor, Tensor]
 """uint8 `[N, side, side, 3]` and class ids `[N]`."""
 
@@ -180,111 +179,3 @@ class PictureObjective(ABC):
                 inputs = self.normalise(torch.from_numpy(pixels).to(device))
                 yield inputs, torch.from_numpy(pictures.class_ids[start : rows.stop]).to(device)
                 bar.update(len(rows))
-
-
-@dataclass(frozen=True)
-class Scored:
-    """What a classifier made of a part: logits float32 `[n, classes]` and the true class ids `[n]`."""
-
-    logits: NDArray[np.float32]
-    class_ids: NDArray[np.int64]
-
-
-@dataclass(frozen=True)
-class Teacher:
-    """A trained classifier whose answers another one learns."""
-
-    network: nn.Module
-    normalise: Normalisation
-    side_px: int
-
-    def __call__(self, pixels: Tensor) -> Tensor:
-        """Probabilities `[N, classes]` of pictures 0…255 `[N, H, W, 3]`."""
-        with torch.no_grad():
-            logits = self.network(resized(self.normalise(pixels), self.side_px))
-            return torch.softmax(logits.float(), dim=-1)
-
-
-@dataclass
-class Classification(PictureObjective):
-    """Classes from pictures."""
-
-    teachers: tuple[Teacher, ...] = ()
-    loss: Loss = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Build the loss; rare classes weigh more where the recipe says so."""
-        super().__post_init__()
-        is_weighted = self.recipe.data.balance == "weights"
-        self.loss = classification_loss(self.recipe.loss, self.class_weights().float() if is_weighted else None)
-
-    def step(self, forward: Forward, batch: Batch, rng: np.random.Generator, device: torch.device) -> StepResult:
-        """Cross-entropy or another loss against the classes, blended ones with mixup and cutmix, and the teachers."""
-        pixels, class_ids = (each.to(device) for each in batch)
-        labels = F.one_hot(class_ids, len(self.parts.classes)).float()
-        channels_first, labels = blended(pixels.permute(0, 3, 1, 2).float(), labels, self.recipe.augment, rng)
-        blend = channels_first.permute(0, 2, 3, 1)  # as it was: each network normalises and resizes in its own way
-        logits = forward(self.inputs(blend))
-        right = float((logits.argmax(-1) == labels.argmax(-1)).sum())
-        return StepResult(self.loss(logits, self._taught(blend, labels)), right, len(pixels), len(pixels))
-
-    def _taught(self, pixels: Tensor, labels: Tensor) -> Tensor:
-        """The labels, or so much of them as the teachers' answers leave."""
-        section = self.recipe.distillation
-        if section is None:
-            return labels
-        answers = torch.stack([teacher(pixels) for teacher in self.teachers]).mean(0)
-        return (1 - section.share) * labels + section.share * answers
-
-    def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
-        """Accuracy and top-5, on pictures as they are served."""
-        network.eval()
-        logits, class_ids = [], []
-        with torch.inference_mode():
-            for inputs, labels in self._judged(part, device):
-                logits.append(network(inputs).float().cpu())
-                class_ids.append(labels.cpu())
-        scores, labels = torch.cat(logits), torch.cat(class_ids)
-        places = (scores > scores.gather(1, labels[:, None])).sum(1)
-        figures = {"accuracy": float((places < 1).double().mean())}
-        if len(self.parts.classes) > _TOP:
-            figures["top5"] = float((places < _TOP).double().mean())
-        loss = float(F.cross_entropy(scores, labels))
-        return Judgement(
-            loss=loss,
-            figures=figures,
-            score=(figures["accuracy"], -loss),
-            details=Scored(scores.numpy(), labels.numpy()),
-        )
-
-
-@dataclass
-class Reconstruction(PictureObjective):
-    """Pictures from themselves, through a narrow code; no label is looked at."""
-
-    loss: Loss = field(init=False)
-
-    def __post_init__(self) -> None:
-        """Build the loss."""
-        super().__post_init__()
-        self.loss = reconstruction_loss(self.recipe.loss)
-
-    def step(self, forward: Forward, batch: Batch, _: np.random.Generator, device: torch.device) -> StepResult:
-        """How far the output is from the input."""
-        images = self.inputs(batch[0].to(device))
-        restored = forward(images).expand_as(images)  # a network for greys gives one channel for all
-        return StepResult(self.loss(restored, images), 0.0, len(images), len(images))
-
-    def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
-        """The loss, and the first pictures beside what became of them."""
-        network.eval()
-        total, count = 0.0, 0
-        shown: list[Tensor] = []
-        with torch.inference_mode():
-            for inputs, _ in self._judged(part, device):
-                restored = network(inputs).expand_as(inputs)
-                total += float(self.loss(restored, inputs)) * len(inputs)
-                count += len(inputs)
-                shown = shown or [inputs[:16].cpu(), restored[:16].cpu()]
-        mean = total / max(1, count)
-        return Judgement(mean, {"loss": mean}, (-mean,), shown)

@@ -18,7 +18,7 @@ from training.errors import GateError
 from training.export import trained_pictures
 from training.export.origin import Origin
 from training.export.runtime import Session
-from training.objectives.pictures import Classification
+from training.objectives.classification import Classification
 from training.preparation import prepare
 
 pytestmark = pytest.mark.xdist_group("trained")
