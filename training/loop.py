@@ -119,7 +119,7 @@ class Trainer:
         return self.kept()
 
     def kept(self) -> nn.Module:
-        """The network of the best validation epoch, or of the last one where nothing was held out."""
+        """The network of the best validation epoch; of the last if the recipe says so, or nothing was held out."""
         chosen = copy.deepcopy(self.judged())
         if self._best is not None:
             chosen.load_state_dict(self._best)
@@ -269,7 +269,8 @@ class Trainer:
         row |= {f"validation_{name}": value for name, value in judgement.figures.items()}
         if score > self.progress.best_score:
             self.progress.best_score, self.progress.best_epoch = score, self.progress.epoch
-            self._best = {name: each.detach().clone() for name, each in self.judged().state_dict().items()}
+            if self.recipe.stop.keep == "best":
+                self._best = {name: each.detach().clone() for name, each in self.judged().state_dict().items()}
 
     def _save(self) -> None:
         self._saved_at = time.monotonic()

@@ -76,6 +76,8 @@ class Recipe(Section):
             raise ValueError("distillation is for the task image-classification")
         if self.stop.patience is not None and self.data.validation == 0:
             raise ValueError("stop.patience needs a validation part: data.validation is 0")
+        if self.stop.patience is not None and self.stop.keep == "last":
+            raise ValueError("stop.patience ends behind the best epoch, so stop.keep = last would keep a worse one")
         is_published = self.network.kind == "efficientnet-lite" and self.network.pretrained
         if is_published and (self.start.initialiser, self.start.gain) != ("default", 1.0):
             raise ValueError("start.initialiser and start.gain would overwrite published weights: leave them out")
@@ -115,6 +117,8 @@ class Recipe(Section):
         content = self.model_dump(mode="json", exclude={"about", "cost", "limits", "licence"})
         if self.distillation is None:
             del content["distillation"]  # so that runs from before there was such a section are found
+        if self.stop.keep == "best":
+            del content["stop"]["keep"]  # likewise
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     def having(self, values: Mapping[str, Any]) -> Recipe:

@@ -32,7 +32,7 @@ def run_sections(
 ) -> list[Section]:
     """Every section, the results first."""
     return [
-        _results(data, progress, test),
+        _results(recipe, data, progress, test),
         *_of_task(recipe, data, test, held),
         *_learning(recipe, progress),
         _epochs(progress),
@@ -40,14 +40,15 @@ def run_sections(
     ]
 
 
-def _results(data: Mapping[str, Any], progress: Progress, test: Judgement) -> Section:
+def _results(recipe: Recipe, data: Mapping[str, Any], progress: Progress, test: Judgement) -> Section:
+    is_last_kept = progress.best_epoch < 0 or recipe.stop.keep == "last"
     rows = [
         (f"test {name}", percent(value, 2) if name != "loss" else text(value)) for name, value in test.figures.items()
     ]
     rows += [
         ("test loss", text(test.loss)),
         ("epochs", str(progress.epoch)),
-        ("kept", f"epoch {progress.best_epoch + 1}" if progress.best_epoch >= 0 else "the last epoch"),
+        ("kept", "the last epoch" if is_last_kept else f"epoch {progress.best_epoch + 1}"),
         ("seconds", f"{progress.seconds:.0f}"),
         ("ended because", progress.ended),
     ]

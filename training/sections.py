@@ -238,6 +238,9 @@ class Stop(Section):
     """Epochs without a better validation figure; needs a validation part."""
     target: Fraction | None = None
     """A training accuracy that is enough, for studies of what fails to learn."""
+    keep: Literal["best", "last"] = "best"
+    """Epoch whose weights are kept: the best on validation, or the last, where too few examples are held out to tell
+    one from the next."""
 
 
 class Health(Section):

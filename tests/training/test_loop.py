@@ -241,6 +241,18 @@ def test_without_a_validation_part_the_last_epoch_is_kept() -> None:
     assert all(torch.equal(each, kept[name]) for name, each in trainer.network.state_dict().items())
 
 
+def test_the_last_epoch_is_kept_where_the_recipe_says_so(tmp_path: Path) -> None:
+    keep_last = {"keep": "last"}
+    last = judged_trainer(3, [0.9, 0.1, 0.1], stop=keep_last).run().state_dict()
+    rising = judged_trainer(3, [0.1, 0.1, 0.9]).run().state_dict()
+    assert all(torch.equal(each, last[name]) for name, each in rising.items())
+    stopped = judged_trainer(3, [0.9, 0.1], tmp_path, stop=keep_last)
+    with pytest.raises(IndexError):  # no figure is left for the third epoch
+        stopped.run()
+    resumed = judged_trainer(3, [0.1], tmp_path, stop=keep_last).run().state_dict()
+    assert all(torch.equal(each, last[name]) for name, each in resumed.items())
+
+
 def test_training_stops_at_its_target() -> None:
     trainer = trainer_of(small_recipe(optimise={"epochs": 50}, stop={"target": 0.9}))
     trainer.run()

@@ -38,8 +38,8 @@ DATA: dict[str, Any] = {
 }
 
 
-def sections(name: str, test: Judgement, held: Judgement | None = None) -> dict[str, Section]:
-    found = {each.title: each for each in run_sections(recipes.load(name), DATA, PROGRESS, test, held)}
+def sections(name: str, test: Judgement, held: Judgement | None = None, *changes: str) -> dict[str, Section]:
+    found = {each.title: each for each in run_sections(recipes.load(name, changes), DATA, PROGRESS, test, held)}
     for each in found.values():
         assert all(picture.png.startswith(PNG) for picture in each.pictures)
     return found
@@ -67,6 +67,8 @@ def test_a_classifier() -> None:
     figures = values(found["Results"])
     assert figures["test accuracy"] == "83.33 %"
     assert (figures["epochs"], figures["kept"], figures["ended because"]) == ("2", "epoch 2", "every epoch was made")
+    last = sections("digits", scored(PLACES), None, "stop.keep=last")
+    assert values(last["Results"])["kept"] == "the last epoch"
     words = " ".join(found["Results"].words)
     assert "12 pictures of 2 classes." in words
     assert "x.png was left out" in words
