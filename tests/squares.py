@@ -16,6 +16,8 @@ from training.recipe import Recipe, parse
 
 CPU = torch.device("cpu")
 PLAIN = Normalisation((0.0,) * 3, (255.0,) * 3)
+UNEQUAL = [0] * 180 + [1] * 20
+"""Class ids of which one is rare."""
 
 
 def recipe(**sections: dict[str, Any]) -> Recipe:

@@ -270,18 +270,17 @@ def test_every_other_value_changes_the_fingerprint(path: tuple[str, ...]) -> Non
     assert changed(FULL, path).fingerprint != small_recipe().fingerprint
 
 
-def test_newer_sections_change_the_fingerprint_and_their_absence_does_not() -> None:
+def test_newer_values_change_the_fingerprint_and_their_absence_does_not() -> None:
     taught = [
         {"teachers": ["digits"]}, {"teachers": ["digits", "other"]}, {"teachers": ["digits"], "share": 0.5},
     ]  # fmt: skip
     found = {parse("small", content() | {"distillation": each}).fingerprint for each in taught}
-    assert len(found | {small_recipe().fingerprint}) == 4
+    found.add(small_recipe(stop={"keep": "last"}).fingerprint)
+    assert len(found | {small_recipe().fingerprint}) == 5
     before = small_recipe().model_dump(mode="json", exclude={"about", "cost", "limits", "licence", "distillation"})
     del before["stop"]["keep"]
     digest = hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()[:8]
-    assert small_recipe().fingerprint == digest, (
-        "runs from before there were teachers and a choice of epoch are found"
-    )
+    assert small_recipe().fingerprint == digest, "runs from before there were such values are found"
 
 
 def test_what_is_written_out_and_what_is_left_to_the_default_are_one_recipe() -> None:

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.squares import CPU, Ladder, objective, parts, pictures, recipe
+from tests.squares import CPU, UNEQUAL, Ladder, objective, parts, pictures, recipe
 from training.data.augment_images import blended
 from training.data.images import Pictures
 from training.distributed import World
@@ -17,8 +17,6 @@ from training.objectives.classification import Classification, Scored, Teacher
 from training.objectives.objective import generator
 from training.objectives.pictures import Normalisation, Parts, measured
 from training.sections import Mlp
-
-UNEQUAL = [0] * 180 + [1] * 20
 
 
 def test_figures_are_those_of_a_hand_count() -> None:

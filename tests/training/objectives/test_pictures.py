@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.squares import CPU, PLAIN, Ladder, objective, parts, pictures, recipe
+from tests.squares import CPU, PLAIN, UNEQUAL, Ladder, objective, parts, pictures, recipe
 from training.data.images import ImageData, Pictures
 from training.networks.mlp import MlpNetwork
 from training.objectives.classification import Classification
@@ -42,9 +42,6 @@ def test_normalisation_is_measured_by_colour() -> None:
     normal = found(torch.from_numpy(pixels))
     assert normal.shape == (50, 3, 4, 4)
     assert torch.allclose(normal.mean((0, 2, 3)), torch.zeros(3), atol=1e-3)
-
-
-UNEQUAL = [0] * 180 + [1] * 20
 
 
 def test_weights_are_by_rareness_and_one_on_average() -> None:
