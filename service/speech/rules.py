@@ -52,7 +52,10 @@ class Rules:
         object.__setattr__(self, "_never_first", _indices(self.suppressed_first))
 
     def apply(self, logits: Logits, written: Sequence[Sequence[int]]) -> Logits:
-        """Forbid in `[rows, vocabulary]`, in place, what may not follow each row's tokens: log-probabilities."""
+        """Forbid in `[rows, vocabulary]`, in place, what may not follow each row's tokens.
+
+        Returns natural log-probabilities among what is allowed: each row's sum to 1, and the rest is −inf.
+        """
         logits[:, self._never] = _NEVER
         for row, tokens in zip(logits, written, strict=True):
             if not tokens:
@@ -83,11 +86,16 @@ class Rules:
             row[first : latest + (0 if begins else 1)] = _NEVER
 
     def _prefer_times(self, scores: Logits) -> None:
-        """Where all times together are likelier than the likeliest text, only times are left; in place."""
+        """Where all times together are likelier than the likeliest text, only times are left; in place.
+
+        What is left is normalised again, so that a score is the same whichever rule took the others away.
+        """
         first = self.specials.first_timestamp
         for row in scores:
-            if _log_sum_exp(row[first:]) > row[:first].max():
+            all_times = _log_sum_exp(row[first:])
+            if all_times > row[:first].max():
                 row[:first] = _NEVER
+                row[first:] -= np.float32(all_times)
 
 
 def _indices(ids: Iterable[int]) -> NDArray[np.int64]:

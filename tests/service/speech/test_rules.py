@@ -64,6 +64,56 @@ def test_a_time_is_written_as_soon_as_times_together_are_likelier() -> None:
     assert min(allowed([FIRST, 71], logits)) > FIRST
 
 
+@st.composite
+def begun(draw: st.DrawFn) -> list[int]:
+    """Tokens that the rules may have let through: nothing, a time, text, an end, a pair, text behind it."""
+    tokens = [FIRST + draw(st.integers(0, 50))]
+    letter = st.integers(3, 255)
+    for _ in range(draw(st.integers(0, 3))):
+        later = draw(st.integers(tokens[-1] - FIRST, tokens[-1] - FIRST + 300))
+        tokens += [*draw(st.lists(letter, min_size=1, max_size=3)), FIRST + later + 1, FIRST + later + 2]
+    return tokens[: draw(st.integers(0, len(tokens)))]
+
+
+def reference(logits: np.ndarray, tokens: list[int]) -> np.ndarray:
+    """As openai/whisper has it: every filter works on logits, and log-softmax comes behind the last of them."""
+    kept = logits.astype(np.float64)
+    kept[[1, 2, *CONTROL]] = -np.inf
+    if not tokens:
+        kept[[32, SPECIAL.end]] = kept[:FIRST] = kept[FIRST + 51 :] = -np.inf
+    elif tokens[-1] >= FIRST and (len(tokens) == 1 or tokens[-2] >= FIRST):
+        kept[FIRST:] = -np.inf
+    elif tokens[-1] >= FIRST:
+        kept[: SPECIAL.end] = kept[FIRST : tokens[-1]] = -np.inf
+    else:
+        kept[FIRST : max(token for token in tokens if token >= FIRST) + 1] = -np.inf
+    scores = kept - np.logaddexp.reduce(kept)
+    if np.logaddexp.reduce(scores[FIRST:]) > scores[:FIRST].max():
+        kept[:FIRST] = -np.inf
+    result: np.ndarray = kept - np.logaddexp.reduce(kept)
+    return result
+
+
+@settings(deadline=None, max_examples=100)
+@given(st.integers(0, 2**32 - 1), st.lists(begun(), min_size=1, max_size=4), st.sampled_from([0.0, 2.0, 5.0]))
+def test_scores_are_those_of_the_reference(seed: int, written: list[list[int]], favour: float) -> None:
+    logits = np.random.default_rng(seed).normal(0, 4, (len(written), SIZE)).astype(np.float32)
+    logits[:, :FIRST] += favour  # without it times nearly always come first
+    expected = np.stack([reference(row, tokens) for row, tokens in zip(logits, written, strict=True)])
+    got = rules().apply(logits, written)
+    assert (np.isfinite(got) == np.isfinite(expected)).all()
+    np.testing.assert_allclose(got[np.isfinite(got)], expected[np.isfinite(expected)], atol=1e-4)
+    np.testing.assert_allclose(np.exp(got).sum(axis=-1), 1.0, rtol=1e-4)
+
+
+@pytest.mark.parametrize("has_timestamps", [True, False])
+def test_where_times_are_preferred_their_scores_sum_to_one(*, has_timestamps: bool) -> None:
+    logits = np.zeros((1, SIZE), np.float32)  # 1,500 times weigh more than any letter
+    scores = rules(has_timestamps=has_timestamps).apply(logits, [[FIRST, 71] if has_timestamps else [71]])[0]
+    assert np.isfinite(scores[FIRST:]).any() == has_timestamps
+    assert np.exp(scores).sum() == pytest.approx(1.0, abs=1e-4)
+
+
 def test_without_times_there_are_none() -> None:
     assert allowed([], has_timestamps=False) == set(range(257)) - {1, 2, 32, SPECIAL.end}
     assert allowed([70], has_timestamps=False) == set(range(257)) - {1, 2}
