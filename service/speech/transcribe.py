@@ -71,7 +71,7 @@ class _WhisperSession:
     options: Options
     beam_size: int
     previous: tuple[int, ...]
-    """Tokens of the text that stands before: the prompt at first."""
+    """Tokens of the text that stands before: the prompt at first, then what was taken into the transcript."""
     language: str = ""
     language_probability: float = 1.0
     segments: list[Segment] = field(default_factory=list)
@@ -116,21 +116,16 @@ class _WhisperSession:
 
     def _read_parts(self, window: Window, divisions: int) -> bool:
         """Read both parts in place of the whole, where they give more segments than none; False leaves no trace."""
-        before, previous = len(self.segments), self.previous
+        before = len(self.segments)
         for part in window.divided():
             self._read_window(part, divisions + 1)
-        if len(self.segments) > before:
-            return True
-        self.previous = previous
-        return False
+        return len(self.segments) > before
 
     def _read(self, window: Window) -> Reading:
         self.whisper.listen(window.samples)
         if not self.segments:  # a language that was found where nothing was said is no finding
             self._choose_language()
-        reading = self.whisper.read(self._wish())
-        self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()
-        return reading
+        return self.whisper.read(self._wish())
 
     def _choose_language(self) -> None:
         allowed = self.options.languages
@@ -151,6 +146,8 @@ class _WhisperSession:
         )
 
     def _add(self, reading: Reading, window: Window) -> None:
+        """Take a reading into the transcript; only what is taken stands before the next window."""
+        self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()
         for passage in self.whisper.passages(reading.hypothesis.tokens, window.duration_s):
             if not passage.text:
                 continue

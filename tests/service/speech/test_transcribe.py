@@ -19,7 +19,21 @@ from service.speech.tokenizer import Tokenizer
 from service.speech.transcribe import WhisperTranscriber
 from service.speech.whisper import Decoding
 from tests.service.speech.chain import ChainDesk
-from tests.service.speech.test_whisper import EN, END, FIRST, JA, START, SURE, TRANSCRIBE, TRANSLATE, ZH, H, Table
+from tests.service.speech.test_whisper import (
+    EN,
+    END,
+    FIRST,
+    JA,
+    LETTER_I,
+    NO_SPEECH,
+    START,
+    SURE,
+    TRANSCRIBE,
+    TRANSLATE,
+    ZH,
+    H,
+    Table,
+)
 from tests.whispers import SPECIALS
 
 RATE_HZ = 16_000
@@ -112,6 +126,26 @@ def test_the_second_window_leans_on_the_first() -> None:
     prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
     assert desk.begun[0] == [*prompt, START, EN, TRANSCRIBE]
     assert desk.begun[1] == [*prompt, FIRST, *b"hi", FIRST + 50, START, EN, TRANSCRIBE]
+
+
+def test_text_of_a_window_judged_silent_does_not_stand_before_the_next() -> None:
+    """20 letters of equal probability over a sound that is probably no speech: nothing is said there."""
+    letters = dict.fromkeys(range(40, 240), 1 / 200)
+    empty = {**SURE, START: {NO_SPEECH: 0.9, EN: 0.1}, FIRST: letters}
+    table = {**empty, **{letter: {FIRST + 50: 1.0} for letter in letters}}
+    result, desk = transcribed(table, wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)), languages=("en",), prompt="yo")
+    assert (result.text, len(desk.begun)) == ("", 2)
+    assert desk.begun == [[SPECIALS["<|startofprev|>"], *b" yo", START, EN, TRANSCRIBE]] * 2
+
+
+def test_a_sparse_reading_does_not_stand_before_those_of_its_parts() -> None:
+    """Two letters for eight seconds of speech: both halves are read in its place, and know only each other."""
+    long = {**SURE, LETTER_I: {FIRST + 600: 1.0}, FIRST + 600: {END: 1.0}}
+    result, desk = transcribed(long, wav((0.5, 4.0), (0.0, 0.4), (0.5, 4.0)), languages=("en",), prompt="yo")
+    orders = [START, EN, TRANSCRIBE]
+    prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
+    assert result.text == "hi hi"
+    assert desk.begun == [[*prompt, *orders]] * 2 + [[*prompt, FIRST, *b"hi", FIRST + 600, *orders]]
 
 
 def test_what_lies_behind_where_the_model_stopped_is_read_too() -> None:
