@@ -5,6 +5,9 @@ Nothing else in the service reads the environment. The sentence under each field
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Iterator
+from itertools import product
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -16,6 +19,8 @@ from service.errors import StartupError
 
 ENV_PREFIX = "PERCEPT_"
 Role = Literal["inference", "admin"]
+_BLANKS = " \t\r\n"
+_LONGEST_BLANK = 3  # an unset variable and the line's end that a command adds
 ModelReference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]{0,8})?$")]
 
 
@@ -26,6 +31,24 @@ class ApiKey(BaseModel):
 
     role: Role
     sha256: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+
+    @field_validator("sha256")
+    @classmethod
+    def _is_of_something(cls, value: str) -> str:
+        """`printf %s "$KEY" | sha256sum` gives a digest for a variable that is not set, too."""
+        if value in _digests_of_nothing():
+            raise ValueError(
+                "that is the sha256 of an empty key; the variable that should hold the key was not set when the "
+                "digest was made: make it again"
+            )
+        return value
+
+
+def _digests_of_nothing() -> Iterator[str]:
+    """The sha256 of every short text of blanks and line ends, the empty one first."""
+    for length in range(_LONGEST_BLANK + 1):
+        for blanks in product(_BLANKS, repeat=length):
+            yield hashlib.sha256("".join(blanks).encode()).hexdigest()
 
 
 class Settings(BaseSettings):
@@ -108,6 +131,8 @@ class Settings(BaseSettings):
         if not isinstance(value, str):
             return value
         pairs = [item.partition(":") for item in _comma_list(value)]
+        if value.strip() and not pairs:
+            raise ValueError("it is set but names no key; leave it out where everybody may call")
         return tuple({"role": role.strip(), "sha256": digest.strip().lower()} for role, _, digest in pairs)
 
 
@@ -126,4 +151,5 @@ def read_settings() -> Settings:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = str(first["loc"][0]) if first["loc"] else "settings"
-        raise StartupError(f"{ENV_PREFIX}{field.upper()}: {first['msg']}") from error
+        words = first["msg"].removeprefix("Value error, ")  # pydantic's way to quote our own
+        raise StartupError(f"{ENV_PREFIX}{field.upper()}: {words}") from error

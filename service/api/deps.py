@@ -84,7 +84,10 @@ def timeout_s(request: Request, services: Services, default_s: float) -> float:
 def _roles(request: Request, settings: Settings) -> set[Role]:
     """What the key that the request carries allows; nothing where it carries none that is known."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    key = token.strip() if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    sent = token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
+    key = sent.strip(" \t")  # and nothing else: a byte of UTF-8 may look like a blank of Latin-1
+    if not key:  # whatever digests are configured, nothing is no key
+        return set()
     digest = hashlib.sha256(key.encode("latin-1")).hexdigest()  # the bytes as they were sent
     # every key is compared, in constant time, so that timing tells nothing
     return {known.role for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+
 import pytest
 from pydantic import ValidationError
 
@@ -24,6 +26,7 @@ def test_lists_are_written_with_commas(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("PORT", "http"), ("PORT", "65536"), ("MODELS", ""), ("MODELS", "../x"), ("MODELS", "a@0"),
         ("VARIANT", "int4"), ("PROVIDERS", "tpu"), ("API_KEYS", "secret"), ("API_KEYS", f"root:{DIGEST}"),
+        ("API_KEYS", ","), ("API_KEYS", f"inference:,admin:{DIGEST}"),
         ("QUEUE_LENGTH", "0"), ("LANES", "0"), ("DEFAULT_TIMEOUT_S", "0"),
     ],
 )  # fmt: skip
@@ -31,6 +34,21 @@ def test_a_wrong_value_names_its_variable(monkeypatch: pytest.MonkeyPatch, name:
     monkeypatch.setenv(f"PERCEPT_{name}", value)
     with pytest.raises(StartupError, match=f"^PERCEPT_{name}: "):
         read_settings()
+
+
+@pytest.mark.parametrize("command", ['printf %s "$UNSET_KEY"', 'echo "$UNSET_KEY"', 'printf "%s\\r\\n" "$UNSET_KEY"'])
+@pytest.mark.parametrize("role", ["inference", "admin"])
+def test_the_digest_of_nothing_is_no_key(monkeypatch: pytest.MonkeyPatch, command: str, role: str) -> None:
+    script = f"{command} | sha256sum | cut -d' ' -f1"
+    digest = subprocess.run(["sh", "-c", script], capture_output=True, text=True, check=True).stdout.strip()
+    monkeypatch.setenv("PERCEPT_API_KEYS", f"admin:{DIGEST},{role}:{digest}")
+    with pytest.raises(StartupError, match=r"^PERCEPT_API_KEYS: that is the sha256 of an empty key; .* was not set"):
+        read_settings()
+
+
+def test_a_blank_setting_means_that_there_are_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PERCEPT_API_KEYS", " ")
+    assert read_settings().api_keys == ()
 
 
 def test_they_are_frozen() -> None:

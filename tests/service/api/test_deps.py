@@ -80,6 +80,24 @@ def test_anything_else_may_not(headers: dict[str, str]) -> None:
         asyncio.run(may_infer(request(headers), services(keys=KEYS)))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [{}, {"x-api-key": ""}, {"x-api-key": "  "}, {"authorization": "Bearer"}, {"authorization": "Bearer  "}],
+)
+def test_no_key_never_matches_whatever_is_configured(headers: dict[str, str]) -> None:
+    of_nothing = ApiKey.model_construct(role="admin", sha256=hashlib.sha256(b"").hexdigest())  # past the settings
+    for may in (may_infer, may_administer):
+        with pytest.raises(Unauthorized):
+            asyncio.run(may(request(headers, client=("127.0.0.1", 9)), services(keys=(of_nothing,))))
+
+
+@pytest.mark.parametrize("key", ["à", "酅", "x y", "\x85key"])
+def test_a_key_is_compared_as_the_bytes_that_were_sent(key: str) -> None:
+    keys = (ApiKey(role="inference", sha256=hashlib.sha256(key.encode()).hexdigest()),)
+    for headers in ({"authorization": f"Bearer {key}"}, {"x-api-key": key}):
+        asyncio.run(may_infer(request(headers), services(keys=keys)))
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "::ffff:127.0.0.1"])
 @pytest.mark.parametrize("headers", [{}, {"origin": "http://localhost:8000"}, {"origin": "https://[::1]:1"}])
 def test_without_keys_this_machine_may_administer(host: str, headers: dict[str, str]) -> None:
