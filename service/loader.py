@@ -1,13 +1,14 @@
 """From an artifact to a checked, warm model: manifest, sha256, golden replay, engine.
 
 A model is served only if, on this machine, it gives the outputs that its exporter measured. int8 kernels differ
-between processors: with the variant left to us, one that misses its tolerance is passed over and fp32 is served.
-The replay at batch 1 is also the warm-up.
+between processors: where the fast ones are wrong, exact ones are tried, and with the variant left to us, int8 that
+misses its tolerance with both is passed over and fp32 is served. The replay at batch 1 is also the warm-up.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -21,7 +22,7 @@ from service.admission import Clock
 from service.engine import Engine
 from service.errors import ArtifactRefused, RequestError
 from service.golden import Golden, GoldenMismatch, check_golden
-from service.onnx_runner import OnnxRunner, Placement
+from service.onnx_runner import Kernels, OnnxRunner, Placement, int8_kernels
 from service.plan import Plan, plan_images, plan_speech, usable_processors
 from service.roster import ServedModel
 from service.runner import Runner
@@ -36,14 +37,33 @@ from service.vision.decode import PictureDecoder
 _MEDIA_MEAN_DIFF = 2.0
 
 
+@dataclass(frozen=True)
+class Candidate:
+    """One way to serve an artifact."""
+
+    variant: str
+    kernels: Kernels
+    """Of int8; a graph of floats has none to choose."""
+
+
 class Loader:
     """Loads the artifacts of one store onto one placement."""
 
-    def __init__(self, store: Store, settings: Settings, placement: Placement, clock: Clock) -> None:
+    def __init__(
+        self,
+        store: Store,
+        settings: Settings,
+        placement: Placement,
+        clock: Clock,
+        kernels: Sequence[Kernels] | None = None,
+    ) -> None:
+        """Load from `store` onto `placement`; `kernels` are tried for int8 in this order, by default those that are
+        right on this processor."""
         self._store = store
         self._settings = settings
         self._placement = placement
         self._clock = clock
+        self._kernels = tuple(kernels or int8_kernels())
         self._processors = usable_processors()
         self._voices: WeakValueDictionary[str, Runner] = WeakValueDictionary()
         self._speech_placement = Placement("cpu", placement.requested, "speech graphs run on the CPU")
@@ -66,18 +86,18 @@ class Loader:
         raise ArtifactRefused(f"{artifact.id}: a model for {task} is not served by itself")
 
     def _first_that_replays(
-        self, artifact: Artifact, open_variant: Callable[[Artifact, str, tuple[str, ...]], ServedModel]
+        self, artifact: Artifact, open_candidate: Callable[[Artifact, Candidate, tuple[str, ...]], ServedModel]
     ) -> ServedModel:
         notes: tuple[str, ...] = self._fallback_note()
         candidates = self._candidates(artifact.manifest)
-        for variant in candidates:
+        for candidate in candidates:
             try:
-                artifact.verify(variant)
-                return open_variant(artifact, variant, notes)
+                artifact.verify(candidate.variant)
+                return open_candidate(artifact, candidate, (*notes, *self._kernels_note(candidate)))
             except StoreError as error:
                 raise _refused(error) from error
             except GoldenMismatch as error:
-                if variant == candidates[-1]:
+                if candidate == candidates[-1]:
                     raise
                 notes = (*notes, error.detail)
         raise ArtifactRefused(
@@ -88,17 +108,29 @@ class Loader:
         is_fallback = self._placement.requested == "auto" and self._placement.provider == "cpu"
         return (self._placement.reason,) if is_fallback else ()
 
-    def _candidates(self, manifest: Manifest) -> list[str]:
-        """Variants to try, best first; on a GPU int8 with its quantize and dequantize nodes gains nothing."""
+    def _kernels_note(self, candidate: Candidate) -> tuple[str, ...]:
+        if candidate.kernels == "fast":
+            return ()
+        why = "miss the golden vectors" if "fast" in self._kernels else "saturate on this processor"
+        return (f"int8 runs with exact kernels, since the fast ones {why}",)
+
+    def _candidates(self, manifest: Manifest) -> list[Candidate]:
+        """What to try, best first; on a GPU int8 with its quantize and dequantize nodes gains nothing."""
         wanted = self._settings.variant
         order = ["fp32", "int8"] if self._placement.provider == "cuda" else ["int8", "fp32"]
-        return [name for name in order if name in manifest.variants and wanted in ("auto", name)]
+        return [
+            Candidate(name, kernels)
+            for name in order
+            if name in manifest.variants and wanted in ("auto", name)
+            for kernels in (self._kernels if name == "int8" else ("fast",))
+        ]
 
-    def _open_image(self, artifact: Artifact, variant: str, notes: tuple[str, ...]) -> ServedModel:
-        manifest = artifact.manifest
+    def _open_image(self, artifact: Artifact, candidate: Candidate, notes: tuple[str, ...]) -> ServedModel:
+        manifest, variant = artifact.manifest, candidate.variant
         settings, provider = self._settings, self._placement.provider
         plan = plan_images(self._processors, provider, settings.lanes, settings.threads)
-        runner = OnnxRunner(artifact.path(manifest.variants[variant].files["model"]), self._placement, plan.threads)
+        graph = artifact.path(manifest.variants[variant].files["model"])
+        runner = OnnxRunner(graph, self._placement, plan.threads, candidate.kernels)
         if manifest.preprocessing.kind != "image" or manifest.labels is None:
             raise ArtifactRefused(f"{artifact.id}: an image model needs image preprocessing and labels")
         decoder = PictureDecoder(settings.max_image_pixels)
@@ -110,23 +142,24 @@ class Loader:
         engine = self._engine(manifest.name, classifier.run, plan)
         return ImageModel(manifest, variant, runner.provider, plan, notes, engine, labels)
 
-    def _open_speech(self, artifact: Artifact, variant: str, notes: tuple[str, ...]) -> ServedModel:
+    def _open_speech(self, artifact: Artifact, candidate: Candidate, notes: tuple[str, ...]) -> ServedModel:
         manifest, settings = artifact.manifest, self._settings
         plan = plan_speech(self._processors, settings.lanes, settings.threads)
         opener = SpeechOpener(
             voice=self._voice_detector(),
             placement=self._speech_placement,
             threads=plan.threads,
+            kernels=candidate.kernels,
             limits=AudioLimits(settings.max_audio_s),
             timeout_per_audio_s=settings.timeout_per_audio_s,
             clock=self._clock,
         )
-        opened = opener.open(artifact, variant)
+        opened = opener.open(artifact, candidate.variant)
         if self._placement.provider != self._speech_placement.provider:
             notes = (*notes, self._speech_placement.reason)
         return SpeechModel(
             manifest,
-            variant,
+            candidate.variant,
             self._speech_placement.provider,
             plan,
             notes,

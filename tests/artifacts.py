@@ -8,7 +8,7 @@ from datetime import date
 from pathlib import Path
 
 import numpy as np
-from onnx import TensorProto, helper
+from onnx import NodeProto, TensorProto, helper
 from PIL import Image
 
 from models.manifest import Graph, ImagePreprocessing, Manifest, Provenance, Tensor, Variant
@@ -24,24 +24,45 @@ def brightness_graph(gain: float = 1.0) -> bytes:
     nodes = [
         helper.make_node("Cast", ["image"], ["floats"], to=TensorProto.FLOAT),
         helper.make_node("ReduceMean", ["floats", "axes"], ["mean"], keepdims=0),
-        helper.make_node("Mul", ["mean", "scale"], ["bright"]),
-        helper.make_node("Sub", ["one", "bright"], ["dark"]),
-        helper.make_node("Unsqueeze", ["bright", "last"], ["bright_column"]),
-        helper.make_node("Unsqueeze", ["dark", "last"], ["dark_column"]),
-        helper.make_node("Concat", ["dark_column", "bright_column"], ["probabilities"], axis=1),
+        helper.make_node("Unsqueeze", ["mean", "last"], ["total"]),
     ]
     constants = [
         helper.make_tensor("axes", TensorProto.INT64, [3], [1, 2, 3]),
-        helper.make_tensor("scale", TensorProto.FLOAT, [], [gain / 255]),
-        helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
         helper.make_tensor("last", TensorProto.INT64, [1], [1]),
     ]
+    return _brightness(nodes, constants, gain / 255)
+
+
+def integer_brightness_graph(gain: float = 1.0) -> bytes:
+    """The same in integers, U8 times S8: kernels that add pairs in 16 bits take bright for dark."""
+    nodes = [
+        helper.make_node("Flatten", ["image"], ["levels"]),
+        helper.make_node("MatMulInteger", ["levels", "weights"], ["sum"]),
+        helper.make_node("Cast", ["sum"], ["total"], to=TensorProto.FLOAT),
+    ]
+    values = 8 * 8 * 3
+    constants = [helper.make_tensor("weights", TensorProto.INT8, [values, 1], [127] * values)]
+    return _brightness(nodes, constants, gain / (values * 127 * 255))
+
+
+def _brightness(nodes: list[NodeProto], constants: list[TensorProto], scale: float) -> bytes:
+    """The graph behind `total`, a column that is `1 / scale` for white."""
     graph = helper.make_graph(
-        nodes, "brightness",
+        [
+            *nodes,
+            helper.make_node("Mul", ["total", "scale"], ["bright"]),
+            helper.make_node("Sub", ["one", "bright"], ["dark"]),
+            helper.make_node("Concat", ["dark", "bright"], ["probabilities"], axis=1),
+        ],
+        "brightness",
         [helper.make_tensor_value_info("image", TensorProto.UINT8, ["N", 8, 8, 3])],
         [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, ["N", 2])],
-        constants,
-    )  # fmt: skip
+        [
+            *constants,
+            helper.make_tensor("scale", TensorProto.FLOAT, [], [scale]),
+            helper.make_tensor("one", TensorProto.FLOAT, [], [1.0]),
+        ],
+    )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     return bytes(model.SerializeToString())
 
@@ -66,7 +87,8 @@ def fill(name: str, gains: dict[str, float]) -> Callable[[Staging], Manifest]:
         golden = {**media, "input": pixels} | {f"output.{variant}": outputs for variant in gains}
         np.savez(folder / "golden.npz", **golden)  # type: ignore[arg-type]  # numpy's stub knows no mapping here
         for variant, gain in gains.items():
-            (folder / f"model.{variant}.onnx").write_bytes(brightness_graph(gain))
+            graph = integer_brightness_graph(gain) if variant == "int8" else brightness_graph(gain)
+            (folder / f"model.{variant}.onnx").write_bytes(graph)
         return _manifest(folder, name, staging.version, list(gains))
 
     return write

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from service.onnx_runner import OnnxRunner, Placement
+from service.onnx_runner import Kernels, OnnxRunner, Placement
 from service.runner import Array
 
 _AUDIO, _TOKENS, _LAST, _TOTAL, _LOGITS = "audio", "tokens", "last_position", "total_length", "logits"
@@ -22,14 +22,16 @@ _PAST, _PRESENT = "past_", "present_"
 class WhisperRunner:
     """An encoder and a decoder session, run over memory that is allocated once for each lane."""
 
-    def __init__(self, encoder: Path, decoder: Path, placement: Placement, threads: int) -> None:
+    def __init__(
+        self, encoder: Path, decoder: Path, placement: Placement, threads: int, kernels: Kernels = "fast"
+    ) -> None:
         """Open both graphs; sessions are shared by the lanes.
 
         Raises:
             ArtifactRefused: onnxruntime cannot read or place a graph, or it is not of the expected shape.
         """
-        self._encoder = OnnxRunner(encoder, placement, threads)
-        self._decoder = OnnxRunner(decoder, placement, threads)
+        self._encoder = OnnxRunner(encoder, placement, threads, kernels)
+        self._decoder = OnnxRunner(decoder, placement, threads, kernels)
         self.provider = self._decoder.provider
 
     def desk(self, rows: int) -> WhisperDesk:

@@ -18,7 +18,7 @@ from models.store import Artifact
 from service.admission import Clock
 from service.errors import ArtifactRefused, RequestError
 from service.golden import Golden, GoldenMismatch, check_golden
-from service.onnx_runner import OnnxRunner, Placement
+from service.onnx_runner import Kernels, OnnxRunner, Placement
 from service.runner import Runner
 from service.speech.ctc import CtcTranscriber, Reading
 from service.speech.decode import AudioLimits, decode
@@ -71,6 +71,7 @@ class SpeechOpener:
     voice: Runner
     placement: Placement
     threads: int
+    kernels: Kernels
     limits: AudioLimits
     timeout_per_audio_s: float
     clock: Clock
@@ -94,7 +95,7 @@ class SpeechOpener:
         raise ArtifactRefused(f"{artifact.id}: graphs {', '.join(sorted(files))} are of no recogniser that is known")
 
     def _open_whisper(self, artifact: Artifact, variant: str, files: dict[str, Path], tokens: Path) -> Opened:
-        runner = WhisperRunner(files["encoder"], files["decoder"], self.placement, self.threads)
+        runner = WhisperRunner(files["encoder"], files["decoder"], self.placement, self.threads, self.kernels)
         _replay(artifact, variant, runner)
         tokenizer = Tokenizer.read(tokens)
         beam_size = beam_size_of(artifact.manifest)
@@ -114,7 +115,7 @@ class SpeechOpener:
     def _open_ctc(self, artifact: Artifact, variant: str, graph: Path, units: Path) -> Opened:
         reading = reading_of(artifact.manifest, units)
         transcriber = CtcTranscriber(
-            OnnxRunner(graph, self.placement, self.threads),
+            OnnxRunner(graph, self.placement, self.threads, self.kernels),
             self.voice,
             reading,
             limits=self.limits,

@@ -16,14 +16,17 @@ from models.postprocess import Label, Labels
 from models.store import Staging, Store, file_ref
 from service.errors import ArtifactRefused
 from service.loader import Loader
-from service.onnx_runner import Placement, place
+from service.onnx_runner import Kernels, Placement, int8_kernels, place
 from service.settings import Settings
 from service.vision.classify import Classified, ImageModel
 from tests.artifacts import CLASSES, fill, picture, publish
 
 
-def load(root: Path, reference: str = "brightness", **settings: str) -> ImageModel:
-    loader = Loader(Store(root), Settings(artifacts=root, **settings), place("cpu"), time.monotonic)  # type: ignore[arg-type]  # values as the environment gives them
+def load(
+    root: Path, reference: str = "brightness", kernels: tuple[Kernels, ...] | None = None, **settings: str
+) -> ImageModel:
+    chosen = Settings(artifacts=root, **settings)  # type: ignore[arg-type]  # values as the environment gives them
+    loader = Loader(Store(root), chosen, place("cpu"), time.monotonic, kernels)
     model = loader.load(reference)
     assert isinstance(model, ImageModel)
     return model
@@ -48,6 +51,26 @@ def test_int8_is_taken_where_it_replays(tmp_path: Path) -> None:
     publish(tmp_path, fp32=1.0, int8=1.0)
     assert load(tmp_path).variant == "int8"
     assert load(tmp_path, variant="fp32").variant == "fp32"
+
+
+def test_exact_kernels_are_opened_only_where_the_fast_ones_miss_the_golden_vectors(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=1.0)
+    model = load(tmp_path, kernels=("fast", "exact"))
+    said = " ".join(model.notes)
+    assert model.variant == "int8"
+    if int8_kernels()[0] == "fast":
+        assert "kernels" not in said
+    else:
+        assert "int8 differs from its golden vectors" in said
+        assert "exact kernels, since the fast ones miss the golden vectors" in said
+
+
+def test_kernels_that_saturate_on_this_processor_are_not_tried(tmp_path: Path) -> None:
+    publish(tmp_path, fp32=1.0, int8=1.0)
+    model = load(tmp_path, kernels=("exact",))
+    assert model.variant == "int8"
+    assert "int8 runs with exact kernels, since the fast ones saturate on this processor" in model.notes
+    assert not any("exact" in note for note in load(tmp_path, kernels=("exact",), variant="fp32").notes)
 
 
 def test_int8_that_does_not_replay_gives_way_to_fp32_and_is_mentioned(tmp_path: Path) -> None:

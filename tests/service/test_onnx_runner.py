@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from service.errors import ArtifactRefused, ProviderUnavailable
-from service.onnx_runner import _IDENTITY, OnnxRunner, place
+from service.onnx_runner import _IDENTITY, Kernels, OnnxRunner, int8_kernels, place
 from tests.artifacts import brightness_graph
 
 HAS_CUDA = place("auto").provider == "cuda"
@@ -37,12 +37,21 @@ def test_one_session_serves_many_threads(runner: OnnxRunner) -> None:
         assert list(threads.map(ask, range(256))) == pytest.approx([level / 255 for level in range(256)], abs=1e-6)
 
 
-def test_integer_sums_do_not_saturate(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kernels", int8_kernels())
+def test_integer_sums_do_not_saturate(tmp_path: Path, kernels: Kernels) -> None:
     """Kernels for processors without VNNI add pairs in 16 bits unless exact ones are asked for."""
     (tmp_path / "model.onnx").write_bytes(_sum_graph())
-    runner = OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1)
+    runner = OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1, kernels=kernels)
     got = runner.run({"levels": np.full((1, 64), 255, np.uint8)})
     assert got["sum"].tolist() == [[64 * 255 * 127]]
+
+
+def test_fast_kernels_are_tried_where_they_are_right_and_nowhere_else(tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(_sum_graph())
+    fast = OnnxRunner(tmp_path / "model.onnx", place("cpu"), threads=1, kernels="fast")
+    got = fast.run({"levels": np.full((1, 64), 255, np.uint8)})
+    assert (got["sum"].tolist() == [[64 * 255 * 127]]) == (int8_kernels() == ("fast", "exact"))
+    assert int8_kernels()[-1] == "exact"
 
 
 def _sum_graph() -> bytes:

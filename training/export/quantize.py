@@ -3,7 +3,8 @@
 Weights are symmetric with a scale for each output channel; activations get the ranges that were measured. Logits stay
 floats: their range is what made-up pictures do not show, and clipping it cost more than all other rounding together.
 On processors with VNNI the integer kernels are exact. On those with AVX2 alone, sums of two products of U8 and S8
-saturate at 16 bits, so every session asks for exact kernels there (`session.x64quantprecision`), which are slower.
+saturate at 16 bits; sessions of this half ask for exact kernels everywhere (`session.x64quantprecision`), which are
+slower, and the service does so where the fast ones are wrong.
 Giving up a bit of every weight instead (`reduce_range`) cost Lite0 4 of 125 photos.
 """
 

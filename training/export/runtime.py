@@ -33,7 +33,7 @@ class Session:
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = _ERROR_SEVERITY
-        options.add_session_config_entry("session.x64quantprecision", "1")  # as served: exact without VNNI too
+        options.add_session_config_entry("session.x64quantprecision", "1")  # exact sums without VNNI too
         if not is_optimised:
             options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         model = path if isinstance(path, bytes) else str(path)
