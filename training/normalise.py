@@ -26,7 +26,8 @@ def basic_words(text: str) -> Tokens:
 def chinese_characters(text: str) -> Tokens:
     """The characters of a text: NFKC, Simplified, lower case, nothing but letters and digits."""
     folded = _to_simplified().convert(unicodedata.normalize("NFKC", text)).lower()
-    return tuple(char for char in folded if not _is_no_letter(char))
+    # OpenCC leaves 著, with which traditional writing has the particle 着: 隨著 and 随着 are spelt differently only.
+    return tuple(char for char in folded.replace("著", "着") if not _is_no_letter(char))
 
 
 NORMALISERS: Mapping[str, Callable[[str], Tokens]] = {"basic": basic_words, "chinese": chinese_characters}

@@ -20,6 +20,20 @@ from service.speech.text import ChineseScript, join, to_script, widen_punctuatio
         ("軟體", "simplified", "软体"),  # the script changes, the word does not
         ("OK 3.14 ñ", "simplified", "OK 3.14 ñ"),
         ("", "traditional", ""),
+        ("隨著時間", "simplified", "随着时间"),
+        ("随著时间", "simplified", "随着时间"),  # scripts mixed within a sentence
+        ("原著是一部名著", "simplified", "原著是一部名著"),
+        ("衞生衹是", "simplified", "卫生只是"),  # as Hong Kong writes
+        ("妳說甚麼牠", "simplified", "你说什么它"),
+        ("什么和么", "simplified", "什么和么"),
+        ("乾隆年間很乾淨", "simplified", "乾隆年间很干净"),
+        ("里程一萬公里", "simplified", "里程一万公里"),
+        ("里程一萬公里", "traditional", "里程一萬公里"),
+        ("這里很干净", "traditional", "這裏很乾淨"),
+        ("這裡的薑和麵", "traditional", "這裡的薑和麵"),
+        ("隨著时间看着", "traditional", "隨著時間看着"),
+        ("沈默地想沈阳", "traditional", "沉默地想瀋陽"),
+        ("鵬程萬里", "traditional", "鵬程萬里"),
     ],
 )
 def test_scripts(text: str, script: ChineseScript, expected: str) -> None:
@@ -36,6 +50,47 @@ def test_simplified_text_stays_as_it_is(text: str) -> None:
     once = to_script(text, "simplified")
     assert len(once) == len(text)
     assert to_script(once, "as-is") == once
+
+
+CHINESE_TEXT = st.text(
+    st.one_of(st.characters(min_codepoint=0x4E00, max_codepoint=0x9FFF), st.sampled_from("著里后干"))
+)
+
+
+@given(CHINESE_TEXT)
+def test_the_characters_of_traditional_text_are_kept(text: str) -> None:
+    """Whatever cannot be simplified text is not touched, so nothing is lost by reading it as such."""
+    converted = to_script(text, "traditional")
+    assert len(converted) == len(text)
+    for given_one, made in zip(text, converted, strict=True):
+        if to_script(made, "simplified") == to_script(given_one, "simplified") != given_one:
+            assert made == given_one
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "萬里無雲",
+        "里長和鄰里",
+        "乾隆皇后後來頭髮",
+        "什麼時候干擾",
+        "這裡有隻貓",
+        "范圍之外的豔后",
+        "聖修伯里",
+        "隨著著名的原著",
+    ],
+)
+@pytest.mark.parametrize("script", ["simplified", "traditional"])
+def test_converting_twice_is_converting_once(text: str, script: ChineseScript) -> None:
+    once = to_script(text, script)
+    assert to_script(once, script) == once
+
+
+@pytest.mark.parametrize(
+    "text", ["萬里無雲", "里長和鄰里", "乾隆皇后後來頭髮", "聖修伯里", "貿易伙伴", "隨著著名的原著"]
+)
+def test_traditional_text_stays_traditional(text: str) -> None:
+    assert to_script(text, "traditional") == text
 
 
 @pytest.mark.parametrize(
