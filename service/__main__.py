@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
+import math
+import os
 import signal
+import socket
 import sys
 import threading
+import time
 from collections.abc import Callable
 from types import FrameType
+from typing import NoReturn
 
 import uvicorn
 
 from service import logs
 from service.app import create_app
+from service.ending import LAST_WORDS_S, Ending
 from service.errors import StartupError
 from service.settings import Settings, read_settings
 
@@ -29,12 +36,17 @@ class Server(uvicorn.Server):
         self._settings = settings
         self._stop_admitting = stop_admitting
         self._is_draining = False
+        self._ending = Ending(settings.shutdown_timeout_s, time.monotonic)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """The first signal drains, the second ends at once."""
+        """The first signal drains, the second ends at once: what still runs is answered with 503."""
         drain_s = 0.0 if self._is_draining else self._settings.drain_s
+        if self._is_draining:
+            self._ending.hurry()
         self._is_draining = True
         self._stop_admitting()
+        if self.should_exit:
+            return  # uvicorn's own way to hurry leaves out the application's end
         if drain_s == 0.0:
             super().handle_exit(sig, frame)
             return
@@ -42,6 +54,13 @@ class Server(uvicorn.Server):
         timer = threading.Timer(drain_s, super().handle_exit, (sig, None))
         timer.daemon = True
         timer.start()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen no more, see the running requests to their end, and then end the application."""
+        state = self.server_state
+        ending = asyncio.create_task(self._ending.await_all(state.tasks, state.connections))
+        await super().shutdown(sockets)
+        await ending
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # only passed on
         """Start to listen, and say where."""
@@ -76,7 +95,17 @@ def main() -> int:
         signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
     server = Server(_config(app, settings), settings, app.state.services.stop_admitting)
     server.run()
-    return 0 if server.started else 1
+    status = 0 if server.started else 1
+    if not app.state.services.lanes_ended:
+        _leave(status)
+    return status
+
+
+def _leave(status: int) -> NoReturn:
+    """End without the interpreter's own end, in which a thread that returns from a library's code aborts."""
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(status)
 
 
 def _config(app: object, settings: Settings) -> uvicorn.Config:
@@ -93,7 +122,8 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         forwarded_allow_ips=settings.trusted_proxies or None,
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
-        timeout_graceful_shutdown=int(settings.shutdown_timeout_s) or 1,
+        # the last resort behind `Ending`, which says why and lets requests answer
+        timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout_s + 2 * LAST_WORDS_S),
     )
 
 

@@ -28,6 +28,7 @@ from service.settings import Settings
 from service.telemetry import EngineReading, ModelReading, Telemetry
 
 VERSION = "0.1.0"
+_LANES_END_S = 5.0  # a lane stops within a step of the recogniser, or a picture; nobody waits for it any more
 _DESCRIPTION = "Recognises pictures and speech on your own machine."
 
 
@@ -57,7 +58,9 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
         )
-    app.add_middleware(RequestScope, telemetry=services.telemetry, clock=clock)
+    app.add_middleware(
+        RequestScope, telemetry=services.telemetry, clock=clock, is_draining=lambda: services.is_draining
+    )
     return app
 
 
@@ -73,8 +76,8 @@ async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
         yield
     finally:
         services.is_draining = True
-        services.changes.stop()  # a slow load must not delay the end: what it gives is dropped
-        await asyncio.to_thread(services.registry.stop, services.settings.shutdown_timeout_s)
+        is_unchanging = services.changes.stop()  # a slow load must not delay the end: what it gives is dropped
+        services.lanes_ended = await asyncio.to_thread(services.registry.stop, _LANES_END_S) and is_unchanging
 
 
 def _engine_readings(registry: Registry) -> Iterator[EngineReading]:

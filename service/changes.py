@@ -45,9 +45,9 @@ class Changes:
             made: T = await self._engine.result(self._engine.submit(change, timeout_s))
             return made
 
-    def stop(self) -> None:
-        """Take no more changes; the one that is being made is not waited for."""
-        self._engine.stop(0.0)
+    def stop(self) -> bool:
+        """Take no more changes; the one that is being made is not waited for, and then this is False."""
+        return self._engine.stop(0.0)
 
 
 def _run(jobs: Sequence[Job[Change, Any]]) -> Sequence[Any]:

@@ -219,9 +219,12 @@ class Registry:
         _log.info("%s", describe(model))
         return None
 
-    def stop(self, timeout_s: float) -> None:
-        """Stop every engine; blocks for up to `timeout_s` each. What is being loaded will not be served."""
-        self._roster.stop(timeout_s)
+    def stop(self, timeout_s: float) -> bool:
+        """Stop every engine; blocks for up to `timeout_s`, False where a lane is still busy.
+
+        What is being loaded will not be served.
+        """
+        return self._roster.stop(timeout_s)
 
 
 def describe(model: ServedModel) -> str:

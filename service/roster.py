@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from models.manifest import Manifest, Task
+from service.admission import Clock
 from service.engine import Engine
 from service.plan import Plan
 
@@ -71,7 +73,8 @@ class Entry:
 class Roster:
     """All entries in their order; may be asked and changed by any thread."""
 
-    def __init__(self, entries: Iterable[Entry]) -> None:
+    def __init__(self, entries: Iterable[Entry], clock: Clock = time.monotonic) -> None:
+        self._clock = clock
         self._entries = tuple(entries)
         self._retired: tuple[ServedModel, ...] = ()
         self._lock = threading.Lock()
@@ -124,11 +127,17 @@ class Roster:
             self._retired = tuple(each for each in self._retired if each is not model)
         _log.info("%s has answered all that it had taken, and is released", model.id)
 
-    def stop(self, timeout_s: float) -> None:
-        """Stop every engine; blocks for up to `timeout_s` each. Nothing comes or goes from here on."""
+    def stop(self, timeout_s: float) -> bool:
+        """Stop every engine; blocks for up to `timeout_s`, False where a lane is still busy.
+
+        Nothing comes or goes from here on.
+        """
         with self._lock:
             self._is_stopped = True
             models = (*(each.model for each in self._entries if each.model), *self._retired)
-        for model in models:
-            if not model.engine.stop(timeout_s):
-                _log.warning("%s was still busy when the process ended", model.id)
+        give_up_at = self._clock() + timeout_s
+        busy = [each for each in models if not each.engine.stop(0.0)]  # all of them end side by side
+        busy = [each for each in busy if not each.engine.stop(max(0.0, give_up_at - self._clock()))]
+        for model in busy:
+            _log.warning("%s was still busy when the process ended", model.id)
+        return not busy

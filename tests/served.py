@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -77,15 +77,20 @@ class Served:
 
 
 @contextmanager
-def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -> Iterator[Served]:
+def served(
+    command: tuple[str, ...] = SERVE, status: int = 0, kept_log: IO[str] | None = None, **settings: str
+) -> Iterator[Served]:
     """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives it once it is ready.
 
-    Afterwards the command gets SIGTERM, and must end with this status within a minute.
+    Afterwards the command gets SIGTERM, and must end with this status within a minute; `kept_log` then has what it
+    wrote, at its beginning.
     """
     port = free_port()
     given = {f"PERCEPT_{name.upper()}": value for name, value in {"port": str(port), **settings}.items()}
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **given}
-    with tempfile.TemporaryFile("w+") as log, _started(command, environment, log) as process:
+    with tempfile.TemporaryFile("w+") as own_log, ExitStack() as ends:
+        log = kept_log or own_log
+        process = ends.enter_context(_started(command, environment, log))
         try:
             url = f"http://127.0.0.1:{port}"
             _await_readiness(process, url, log)
@@ -94,6 +99,7 @@ def served(command: tuple[str, ...] = SERVE, status: int = 0, **settings: str) -
             process.send_signal(signal.SIGTERM)
             process.wait(_PATIENCE_S)
         assert process.returncode == status, _text(log)
+        log.seek(0)
 
 
 def _started(command: tuple[str, ...], environment: dict[str, str], log: IO[str]) -> subprocess.Popen[str]:

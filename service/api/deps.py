@@ -42,6 +42,8 @@ class Services:
     telemetry: Telemetry
     clock: Clock = time.monotonic
     is_draining: bool = False
+    lanes_ended: bool = True
+    """False once all has ended but a lane that is still in a library's code."""
     changes: Changes = field(default_factory=Changes)
 
     def stop_admitting(self) -> None:

@@ -17,16 +17,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Job
-from service.api.problems import problem
+from service.api.problems import for_error, problem
+from service.errors import Draining
 from service.logs import REQUESTS
 from service.telemetry import Telemetry
 
 REQUEST_ID = "X-Request-ID"
 _ACCEPTABLE_ID = re.compile(r"^[A-Za-z0-9._:+/=-]{1,128}$")
 _DRAIN_S = 5.0
+_RETRY_AFTER_S = 1.0
 _log = logging.getLogger(REQUESTS)
 _bugs = logging.getLogger(__name__)
 
@@ -34,10 +37,17 @@ _bugs = logging.getLogger(__name__)
 class RequestScope:
     """The outermost ASGI layer."""
 
-    def __init__(self, app: ASGIApp, telemetry: Telemetry, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        telemetry: Telemetry,
+        clock: Callable[[], float] = time.monotonic,
+        is_draining: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._app = app
         self._telemetry = telemetry
         self._clock = clock
+        self._is_draining = is_draining
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request; other kinds of traffic pass."""
@@ -47,6 +57,12 @@ class RequestScope:
         exchange = Exchange(scope, receive, send, self._clock)
         try:
             await self._app(scope, exchange.receive, exchange.send)
+        except asyncio.CancelledError:
+            if not self._is_draining():
+                raise
+            # the server ends requests that outlast its shutdown in this way: the task ends behind this answer
+            exchange.state["problem_code"] = Draining.code
+            await exchange.refuse()
         except Exception:  # our bug; the client gets an id that finds it in the log
             _bugs.exception("request %s failed", exchange.request_id)
             exchange.state["problem_code"] = "internal_error"
@@ -154,9 +170,14 @@ class Exchange:
 
     async def fail(self) -> None:
         """Answer 500, unless an answer has begun already."""
-        if self.is_started:
-            return
-        answer = problem(
-            "internal_error", "this is a fault of the service; its log knows the request_id", self.request_id
-        )
-        await answer(self.scope, self.receive, self.send)
+        words = "this is a fault of the service; its log knows the request_id"
+        await self._answer(problem("internal_error", words, self.request_id))
+
+    async def refuse(self) -> None:
+        """Answer that the service ends; an answer that has begun already stays unfinished, for the client to see."""
+        words = "the service is shutting down, and this took longer than it may; send it again, to another instance"
+        await self._answer(for_error(Draining(words, _RETRY_AFTER_S), self.request_id))
+
+    async def _answer(self, response: Response) -> None:
+        if not self.is_started:
+            await response(self.scope, self.receive, self.send)

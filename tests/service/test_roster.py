@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 
 from models.store import Store
+from service.admission import Job
+from service.engine import Engine
 from service.errors import Draining, NotReady
 from service.loader import Loader
 from service.onnx_runner import place
@@ -150,3 +152,21 @@ def test_after_the_end_nothing_comes(roster: Roster, load: Callable[[], ServedMo
 )  # fmt: skip
 def test_an_entry_answers_to_its_name_and_its_version(reference: str, given: str, answers: bool) -> None:
     assert Entry(reference, None).answers_to(given) is answers
+
+
+def test_the_end_says_whether_a_lane_is_still_busy(roster: Roster, load: Callable[[], ServedModel]) -> None:
+    entered, opened = threading.Event(), threading.Event()
+
+    def stand_still(jobs: Sequence[Job[None, None]]) -> Sequence[None]:
+        entered.set()
+        assert opened.wait(PATIENCE_S)
+        return [None for _ in jobs]
+
+    engine = Engine(NAME, stand_still, capacity=1, lanes=1, max_batch=1, clock=time.monotonic)
+    serve(roster, replace(load(), engine=engine))
+    with engine.admit():
+        engine.submit(None, PATIENCE_S)
+        assert entered.wait(PATIENCE_S)
+        assert not roster.stop(0.01)
+        opened.set()
+        assert roster.stop(PATIENCE_S)

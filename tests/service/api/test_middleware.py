@@ -193,3 +193,69 @@ def test_a_body_of_unknown_length_is_drained_too() -> None:
     sent, left, _ = exchange(hello, [b"a"], transfer_encoding="chunked")
     assert left == []
     assert sent_headers(sent)["connection"] == "close"
+
+
+class Cancelled:
+    """A request that a server ends in its own way, and what came of it."""
+
+    def __init__(self, app: App, *, is_draining: bool, body: str = "0") -> None:
+        self.sent: list[Message] = []
+        self.telemetry = Telemetry()
+        self.is_cancelled = False
+        scope = {
+            "type": "http", "method": "POST", "path": "/x",
+            "headers": [(b"x-request-id", b"call-3"), (b"content-length", body.encode())],
+        }  # fmt: skip
+        layer = RequestScope(app, self.telemetry, lambda: 1.0, lambda: is_draining)
+        asyncio.run(self._play(layer, scope))
+
+    async def _play(self, layer: RequestScope, scope: Scope) -> None:
+        async def receive() -> Message:
+            return {"type": "http.disconnect"}
+
+        async def send(message: Message) -> None:
+            self.sent.append(message)
+
+        task = asyncio.ensure_future(layer(scope, receive, send))
+        await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.wait([task])
+        self.is_cancelled = task.cancelled()
+
+
+async def endless(scope: Scope, receive: Receive, send: Send) -> None:
+    """Runs until it is cancelled."""
+    await asyncio.Event().wait()
+
+
+async def endless_answer(scope: Scope, receive: Receive, send: Send) -> None:
+    """The same with an answer that has begun."""
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"a", "more_body": True})
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("body", ["0", "9"])
+def test_what_is_cancelled_at_the_end_is_told_so(body: str) -> None:
+    ended = Cancelled(endless, is_draining=True, body=body)
+    problem = json.loads(ended.sent[1]["body"])
+    assert (ended.sent[0]["status"], problem["code"], problem["request_id"]) == (503, "draining", "call-3")
+    assert int(sent_headers(ended.sent)["retry-after"]) >= 1
+    assert not ended.sent[-1].get("more_body", False)
+    counted = ended.telemetry.exposition()
+    assert b'percept_rejected_total{reason="draining"} 1.0' in counted
+    assert b'percept_requests_total{model="",route="unmatched",status="503"} 1.0' in counted
+    assert not ended.is_cancelled  # it ended by itself, with an answer
+
+
+def test_an_answer_that_has_begun_stays_unfinished_at_the_end() -> None:
+    ended = Cancelled(endless_answer, is_draining=True)
+    assert [each["type"] for each in ended.sent] == ["http.response.start", "http.response.body"]
+    assert ended.sent[-1]["more_body"]
+    assert b'percept_rejected_total{reason="draining"} 1.0' in ended.telemetry.exposition()
+
+
+def test_who_cancels_for_another_reason_is_obeyed() -> None:
+    ended = Cancelled(endless, is_draining=False)
+    assert ended.is_cancelled
+    assert ended.sent == []
