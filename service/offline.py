@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any
 
@@ -20,6 +20,7 @@ from service.errors import ArtifactRefused, InvalidParameter, PerceptError, Star
 from service.loader import Loader
 from service.onnx_runner import place
 from service.settings import read_settings
+from service.speech.language import AUTO, languages_of
 from service.speech.model import Options, Recording, SpeechModel, Transcribes, Transcript
 
 _CONFIGURATION_ERROR = 2
@@ -29,42 +30,44 @@ _FIELDS = {"path", "language", "prompt", "beam_size"}
 def main() -> int:
     """Answer every line; 2 where the configuration is wrong."""
     try:
-        transcriber = _transcriber()
+        model = _model()
     except StartupError as error:
         print(f"percept: {error.detail}", file=sys.stderr)
         return _CONFIGURATION_ERROR
-    for answer in answers(transcriber, sys.stdin):
+    for answer in answers(model.transcriber, model.languages, sys.stdin):
         print(json.dumps(answer, ensure_ascii=False), flush=True)
     return 0
 
 
-def _transcriber() -> Transcribes:
+def _model() -> SpeechModel:
     settings = read_settings()
     loader = Loader(Store(settings.artifacts), settings, place("cpu"), time.perf_counter)
     for reference in settings.models:
         model = loader.load(reference)
         if isinstance(model, SpeechModel):
-            return model.transcriber
+            return model
     raise ArtifactRefused(f"no speech model among {', '.join(settings.models)}; name one in PERCEPT_MODELS")
 
 
-def answers(transcriber: Transcribes, lines: IO[str]) -> Iterator[dict[str, Any]]:
-    """The answer to each line, in order; a recording that fails does not end the others."""
+def answers(transcriber: Transcribes, languages: Sequence[str], lines: IO[str]) -> Iterator[dict[str, Any]]:
+    """The answer to each line, in order; a recording that fails does not end the others.
+
+    `languages` are the codes of those that the transcriber knows.
+    """
     for line in lines:
         try:
-            yield _shown(_transcribe(transcriber, json.loads(line)))
+            yield _shown(_transcribe(transcriber, languages, json.loads(line)))
         except PerceptError as error:
             yield {"code": error.code, "detail": error.detail}
         except (OSError, ValueError, KeyError) as error:
             yield {"code": "malformed_request", "detail": f"the line cannot be followed: {error}"}
 
 
-def _transcribe(transcriber: Transcribes, asked: Mapping[str, str]) -> Transcript:
+def _transcribe(transcriber: Transcribes, languages: Sequence[str], asked: Mapping[str, str]) -> Transcript:
     if unknown := set(asked) - _FIELDS:
         raise InvalidParameter(f"there is no field {sorted(unknown)[0]}; known are {', '.join(sorted(_FIELDS))}")
-    language = asked.get("language")
     options = Options(
-        languages=tuple(language.split(",")) if language else (),
+        languages=languages_of(asked.get("language") or AUTO, languages, "the model"),
         prompt=asked.get("prompt", ""),
         beam_size=int(asked["beam_size"]) if "beam_size" in asked else None,
     )

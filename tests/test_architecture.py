@@ -27,7 +27,7 @@ MAY_IMPORT = {
     "models": {"numpy", "pydantic", "PIL"},
     "service": WEB
     | {"models", "numpy", "pydantic", "pydantic_settings", "PIL", "pillow_heif", "av", "soxr", "opencc", "tiktoken"}
-    | {"onnxruntime", "prometheus_client", "anyio"},
+    | {"onnxruntime", "prometheus_client", "anyio", "langcodes"},
 }
 # What a part may never import, where listing what it may would say little.
 MAY_NOT_IMPORT = {"training": {"service", "benchmarks", "tests"} | WEB, "benchmarks": {"tests"}}
@@ -42,6 +42,7 @@ ONLY_IN = {
     "starlette": ("service/api/", "service/app.py"),
     "av": ("service/speech/", "service/vision/"),
     "soxr": ("service/speech/",),
+    "langcodes": ("service/speech/language.py",),
     "opencc": ("service/speech/",),
     "tiktoken": ("service/speech/",),
     "service.api": ("service/api/", "service/app.py"),

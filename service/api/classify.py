@@ -49,7 +49,7 @@ async def classify_image(request: Request, services: Parts) -> ClassifyAnswer:
         model = _admit(held, request, services, request.query_params.get("model"))
         sink = MemorySink()
         body = body_of(request, services, services.settings.max_image_body_bytes)
-        form = await read_upload(request.headers, body, ("image/",), sink)
+        form = await read_upload(request.headers, body, ("image/",), sink, _FIELDS)
         parameters = Parameters(_FIELDS, request.query_params.multi_items(), form)
         if "model" in form:
             model = _admit(held, request, services, parameters.text("model"))

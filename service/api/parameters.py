@@ -1,6 +1,7 @@
 """A request's parameters, from the query and the form alike: each known, each once, each of its type.
 
-Unknown names are refused, so that a misspelt option is never ignored silently.
+Unknown names are refused, so that a misspelt option is never ignored silently. An empty value means the default, as
+the empty fields of a page's form do.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class Parameters:
     def integer(self, name: str, default: int, low: int, high: int) -> int:
         """A whole number from `low` to `high`."""
         value = self._values.get(name)
-        if value is None:
+        if not value:
             return default
         # int() would also take signs, blanks and underscores of any script; nine digits are enough for every field
         if not (value.isascii() and value.isdigit() and len(value) <= 9 and low <= int(value) <= high):
@@ -51,7 +52,7 @@ class Parameters:
     def number(self, name: str, default: float, low: float, high: float) -> float:
         """A finite decimal number from `low` to `high`."""
         value = self._values.get(name)
-        if value is None:
+        if not value:
             return default
         number = decimal(value)
         if number is None or not low <= number <= high:
@@ -60,7 +61,7 @@ class Parameters:
 
     def choice(self, name: str, default: str, allowed: Iterable[str]) -> str:
         """One of a few words."""
-        value = self._values.get(name, default)
+        value = self._values.get(name) or default
         if value not in (words := list(allowed)):
             raise InvalidParameter(f"`{name}` must be one of {', '.join(words)}")
         return value

@@ -16,6 +16,7 @@ from service.api.schemas import AudioTiming, ModelUsed, SegmentAnswer, Transcrib
 from service.api.spool import SpooledSink
 from service.api.upload import read_upload
 from service.errors import InvalidParameter
+from service.speech.language import AUTO, languages_of
 from service.speech.model import Options, Recording, SpeechModel, Task, Transcript
 from service.speech.text import ChineseScript
 
@@ -23,7 +24,6 @@ router = APIRouter()
 _MEDIA = ("audio/", "video/", "application/ogg")
 _MAX_BEAM_SIZE = 5
 _MAX_PROMPT_CHARACTERS = 2_000  # the model looks at the last 223 tokens of it
-_AUTO = "auto"
 _FORMATS, _LATER_FORMATS = ("json", "text"), ("srt", "vtt")
 _TIMESTAMPS = ("none", "segment")
 _FIELDS = (
@@ -35,8 +35,9 @@ _OPENAPI = upload_body(
     {
         "language": {
             "type": "string",
-            "default": _AUTO,
-            "description": "ISO-639-1 code, `auto`, or a comma list within which it is detected",
+            "default": AUTO,
+            "description": "a code (`zh`, `zho`), a tag (`zh-CN`) or a name (`Chinese`); `auto`; or a comma list "
+            "within which it is detected",
             "example": "en,zh",
         },
         "task": {"type": "string", "enum": list(get_args(Task)), "default": "transcribe"},
@@ -72,7 +73,7 @@ async def transcribe(request: Request, services: Parts) -> TranscribeAnswer | Re
         spooled = held.enter_context(ExitStack())
         spooled.callback(sink.close)
         body = body_of(request, services, services.settings.max_audio_body_bytes)
-        form = await read_upload(request.headers, body, _MEDIA, sink)
+        form = await read_upload(request.headers, body, _MEDIA, sink, _FIELDS)
         if form:
             parameters = Parameters(_FIELDS, request.query_params.multi_items(), form)
             if "model" in form:
@@ -119,7 +120,7 @@ class _Wanted:
                 f"`beam_size` and `temperature`: {model.manifest.name} reads each frame by itself; leave them out"
             )
         self.options = Options(
-            languages=_languages(parameters.text("language") or _AUTO, model),
+            languages=languages_of(parameters.text("language") or AUTO, model.languages, model.manifest.name),
             task=_task(parameters, model),
             prompt=_prompt(parameters.text("prompt") or "", model),
             temperature=temperature,
@@ -138,19 +139,6 @@ def _refuse_what_comes_later(parameters: Parameters) -> None:
         raise InvalidParameter("`hotwords` are not there yet; name such words in `prompt`")
     if parameters.choice("stream", "false", ("true", "false")) == "true":
         raise InvalidParameter("answers are not streamed yet: leave `stream` out, or send false")
-
-
-def _languages(text: str, model: SpeechModel) -> tuple[str, ...]:
-    if text == _AUTO:
-        return ()
-    codes = tuple(dict.fromkeys(code.strip().lower() for code in text.split(",")))
-    for code in codes:
-        if code not in model.languages:
-            raise InvalidParameter(
-                f"`language`: {model.manifest.name} does not know {code[:20] or 'an empty code'}; send `auto` or "
-                f"codes such as {', '.join(model.languages[:8])} (/models has them all)"
-            )
-    return codes
 
 
 def _task(parameters: Parameters, model: SpeechModel) -> Task:

@@ -7,23 +7,19 @@ they are. Where the bytes go (memory, a spooled file) is the sink's business.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import dataclass
 from typing import Protocol
 
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
+from python_multipart.multipart import parse_options_header
 from starlette.datastructures import Headers
 from starlette.types import Receive
 
+from service.api.form import SEND_ONE, Form
 from service.errors import ClientGone, MalformedRequest, PayloadTooLarge, RequestTimeout, UnsupportedMedia
 
-FILE = "file"
-_MAX_FIELD_BYTES = 64 << 10  # all fields of a form together
-_MAX_PARTS = 64
 _MAX_SIZE_DIGITS = 18  # of a declared size: below an exabyte
 _RATE_GRACE_S = 10.0
-_SEND_ONE = "send one image or recording as the part `file` of multipart/form-data, or as the body itself"
 
 
 class Sink(Protocol):
@@ -126,8 +122,13 @@ class Body:
         return PayloadTooLarge(f"the body is larger than the limit of {self._limits.max_bytes} bytes; send less")
 
 
-async def read_upload(headers: Headers, body: Body, media: tuple[str, ...], sink: Sink) -> dict[str, str]:
-    """Read the file into `sink` and give the other fields of the form; `media` are raw types such as `image/`.
+async def read_upload(
+    headers: Headers, body: Body, media: tuple[str, ...], sink: Sink, fields: Collection[str]
+) -> dict[str, str]:
+    """Read the file into `sink` and give the other fields of the form.
+
+    `media` are raw types such as `image/`; `fields` are the fields' names, which may be sent as files as well
+    (`-F prompt=@names.txt`).
 
     Raises:
         MalformedRequest: broken multipart, an empty body or part, no `file`, more than one.
@@ -137,18 +138,24 @@ async def read_upload(headers: Headers, body: Body, media: tuple[str, ...], sink
     content_type = headers.get("content-type", "").strip()
     kind, options = parse_options_header(content_type)
     if kind == b"multipart/form-data":
-        form = _Form(options.get(b"boundary", b""))
-        fields = await form.read(body, sink)
+        given = await _read_form(Form(options.get(b"boundary", b""), fields), body, sink)
     elif content_type.lower().startswith(media):
-        fields = {}
+        given = {}
         async for piece in body.pieces():
             await sink.write(piece)
     else:
         await _refuse(content_type, body, media)
-        fields = {}
+        given = {}
     if sink.size == 0:
-        raise MalformedRequest(f"the body or its part `file` is empty; {_SEND_ONE}")
-    return fields
+        raise MalformedRequest(f"the body or its part `file` is empty; {SEND_ONE}")
+    return given
+
+
+async def _read_form(form: Form, body: Body, sink: Sink) -> dict[str, str]:
+    async for piece in body.pieces():
+        for data in form.feed(piece):
+            await sink.write(data)
+    return form.finish()
 
 
 async def _refuse(content_type: str, body: Body, media: tuple[str, ...]) -> None:
@@ -162,98 +169,3 @@ async def _refuse(content_type: str, body: Body, media: tuple[str, ...]) -> None
     raise UnsupportedMedia(
         f"the content type is {content_type[:80] or 'missing'}; send multipart/form-data or {wanted}"
     )
-
-
-class _Form:
-    """One multipart/form-data body (RFC 7578), parsed as it arrives."""
-
-    def __init__(self, boundary: bytes) -> None:
-        if not boundary:
-            raise MalformedRequest("the multipart content type names no boundary; let your client library set it")
-        self._file_pieces: list[bytes] = []
-        self._fields: dict[str, bytearray] = {}
-        self._files = 0
-        self._parts = 0
-        self._is_complete = False
-        self._name = ""
-        self._header = (bytearray(), bytearray())
-        self._parser = self._make_parser(boundary)
-
-    def _make_parser(self, boundary: bytes) -> MultipartParser:
-        try:
-            return MultipartParser(
-                boundary,
-                {
-                    "on_part_begin": self._on_part_begin,
-                    "on_header_field": lambda data, start, end: self._header[0].extend(data[start:end]),
-                    "on_header_value": lambda data, start, end: self._header[1].extend(data[start:end]),
-                    "on_header_end": self._on_header_end,
-                    "on_headers_finished": self._on_headers_finished,
-                    "on_part_data": self._on_part_data,
-                    "on_end": self._on_end,
-                },
-            )
-        except FormParserError as error:
-            raise MalformedRequest("the multipart boundary is too long") from error
-
-    async def read(self, body: Body, sink: Sink) -> dict[str, str]:
-        """Feed the whole body through the parser."""
-        async for piece in body.pieces():
-            self._feed(piece)
-            for data in self._file_pieces:
-                await sink.write(data)
-            self._file_pieces.clear()
-        if not self._is_complete:
-            raise MalformedRequest("the multipart body ends before its closing boundary; send it again whole")
-        if self._files == 0:
-            raise MalformedRequest(f"the form has no part named `file`; {_SEND_ONE}")
-        return self._texts()
-
-    def _feed(self, piece: bytes) -> None:
-        try:
-            self._parser.write(piece)
-        except FormParserError as error:
-            raise MalformedRequest("the multipart body is broken; let a client library build it") from error
-
-    def _texts(self) -> dict[str, str]:
-        try:
-            return {name: value.decode("utf-8") for name, value in self._fields.items()}
-        except UnicodeDecodeError as error:
-            raise MalformedRequest("a field of the form is not UTF-8") from error
-
-    def _on_part_begin(self) -> None:
-        self._name = ""
-        self._header = (bytearray(), bytearray())
-        self._parts += 1
-        if self._parts > _MAX_PARTS:
-            raise MalformedRequest(f"the form has more than {_MAX_PARTS} parts")
-
-    def _on_header_end(self) -> None:
-        name, value = (bytes(half).decode("latin-1") for half in self._header)
-        self._header = (bytearray(), bytearray())
-        if name.lower() == "content-disposition":
-            _, options = parse_options_header(value)
-            self._name = options.get(b"name", b"").decode("utf-8", "replace")
-
-    def _on_headers_finished(self) -> None:
-        if self._name == FILE:
-            self._files += 1
-            if self._files > 1:
-                raise MalformedRequest(f"the form has more than one part named `file`; {_SEND_ONE}")
-        elif not self._name:
-            raise MalformedRequest("a part of the form has no name")
-        elif self._name in self._fields:
-            raise MalformedRequest(f"the field `{self._name[:80]}` is given twice")
-        else:
-            self._fields[self._name] = bytearray()
-
-    def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._name == FILE:
-            self._file_pieces.append(data[start:end])
-            return
-        self._fields[self._name] += data[start:end]
-        if sum(len(value) for value in self._fields.values()) > _MAX_FIELD_BYTES:
-            raise PayloadTooLarge(f"the form's fields are larger than {_MAX_FIELD_BYTES} bytes together")
-
-    def _on_end(self) -> None:
-        self._is_complete = True

@@ -64,6 +64,7 @@ BAD = [
     Bad("empty raw body", 400, "malformed_request", dict, headers={"Content-Type": "image/png"}),
     Bad("missing file", 400, "malformed_request", lambda: {"files": {"other": (None, b"x")}}),
     Bad("empty part", 400, "malformed_request", lambda: _file(b"")),
+    Bad("a file by another name", 400, "malformed_request", lambda: {"files": {"image": ("a.jpg", bytes(100_000))}}),
     Bad("two files", 400, "malformed_request", lambda: {"files": [("file", GOOD), ("file", GOOD)]}),
     Bad("wrong type", 415, "unsupported_media", lambda: {"json": {"file": "x"}}),
     Bad("no type", 415, "unsupported_media", lambda: {"content": GOOD}),

@@ -20,7 +20,8 @@ from tests.voices import babble
 
 
 def asked(*lines: str) -> list[dict[str, Any]]:
-    return list(answers(transcriber(Listening(SURE)), io.StringIO("".join(f"{line}\n" for line in lines))))
+    typed = io.StringIO("".join(f"{line}\n" for line in lines))
+    return list(answers(transcriber(Listening(SURE)), ("en", "ja", "zh"), typed))
 
 
 @pytest.fixture
@@ -47,6 +48,18 @@ def test_each_line_is_answered_in_order(recording: str, tmp_path: Path) -> None:
     ]  # fmt: skip
     assert got[0].keys() == {"text", "language", "duration_s", "segments"}
     assert got[0]["segments"][0].keys() == {"start", "end", "text"}
+
+
+@pytest.mark.parametrize("language", ["Chinese", "zh-CN", "cmn", "中文", "zh, zh_TW"])
+def test_a_language_is_named_as_over_http(recording: str, language: str) -> None:
+    (got,) = asked(json.dumps({"path": recording, "language": language}))
+    assert got["language"] == "zh"
+
+
+def test_an_unknown_language_is_refused_in_words(recording: str) -> None:
+    (got,) = asked(json.dumps({"path": recording, "language": "en,Klingon"}))
+    assert got["code"] == "invalid_parameter"
+    assert "does not know Klingon; send `auto` or codes such as en, ja, zh" in got["detail"]
 
 
 @pytest.mark.xdist_group("small-whisper")

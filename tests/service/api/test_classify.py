@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -96,7 +97,7 @@ def test_another_model_is_not_found(app: FastAPI, place: str, reference: str) ->
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("top_k", "0"), ("top_k", "3"), ("top_k", "1.0"), ("top_k", ""), ("top_k", "9" * 5000),
+        ("top_k", "0"), ("top_k", "3"), ("top_k", "1.0"), ("top_k", " "), ("top_k", "9" * 5000),
         ("min_score", "1.1"), ("min_score", "nan"), ("min_score", "0_1"), ("min_score", "-1e-9"), ("topk", "1"),
         ("lang", "zh"), ("explain", "true"),
     ],
@@ -105,6 +106,30 @@ def test_a_wrong_or_unknown_field_is_422(app: FastAPI, place: str, name: str, va
     answer = ask(app, files={"file": picture(0)}, **{place: {name: value}})
     assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
     assert f"`{name}`" in answer.json()["detail"]
+
+
+@pytest.mark.parametrize("place", ["params", "data"])
+def test_empty_fields_mean_their_defaults(app: FastAPI, place: str) -> None:
+    empty = ask(app, files={"file": picture(200)}, **{place: {"top_k": "", "model": "", "min_score": ""}})
+    assert empty.status_code == 200
+    assert empty.json()["predictions"] == ask(app, files={"file": picture(200)}).json()["predictions"]
+
+
+def test_a_picture_may_come_in_base64_behind_a_preamble(app: FastAPI) -> None:
+    head = b'--b\r\nContent-Disposition: form-data; name="file"\r\nContent-Transfer-Encoding: base64\r\n\r\n'
+    body = b"In several parts.\r\n" + head + base64.encodebytes(picture(255)) + b"\r\n--b--"
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    assert ask(app, content=body, headers=headers).json()["predictions"][0]["label"] == "bright"
+    broken = ask(app, content=body.replace(b"base64\r\n\r\n", b"base64\r\n\r\n!"), headers=headers)
+    assert (broken.status_code, broken.json()["code"]) == (400, "malformed_request")
+    assert "base64" in broken.json()["detail"]
+
+
+@pytest.mark.parametrize("size", [100, 100_000])
+def test_a_picture_by_another_name_is_400(app: FastAPI, size: int) -> None:
+    answer = ask(app, files={"image": ("a.png", picture(0) + bytes(size))})
+    assert (answer.status_code, answer.json()["code"]) == (400, "malformed_request")
+    assert "a file as the part `image`" in answer.json()["detail"]
 
 
 def test_a_field_in_both_places_is_422(app: FastAPI) -> None:

@@ -90,6 +90,25 @@ def test_fields_come_from_the_query_or_the_form(app: FastAPI, place: str) -> Non
 
 
 @pytest.mark.parametrize("place", ["params", "data"])
+def test_empty_fields_mean_their_defaults(app: FastAPI, place: str) -> None:
+    names = (
+        "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "temperature",
+        "beam_size", "model", "stream",
+    )  # fmt: skip
+    empty = ask(app, files={"file": TONE}, **{place: dict.fromkeys(names, "")})
+    assert empty.status_code == 200, empty.text
+    plain = ask(app, files={"file": TONE}).json()
+    assert empty.json() | {"timing": 0} == plain | {"timing": 0}
+
+
+@pytest.mark.parametrize("place", ["params", "data"])
+@pytest.mark.parametrize("language", ["zh-CN", "Chinese", "zho", "中文"])
+def test_a_language_may_be_called_by_its_names(app: FastAPI, place: str, language: str) -> None:
+    answer = ask(app, files={"file": SPEECH}, **{place: {**FAST, "language": language}})
+    assert answer.json()["language"] == "zh"
+
+
+@pytest.mark.parametrize("place", ["params", "data"])
 def test_a_model_may_be_named(app: FastAPI, place: str) -> None:
     assert ask(app, files={"file": TONE}, **{place: {"model": f"{NAME}@1"}}).status_code == 200
     answer = ask(app, files={"file": TONE}, **{place: {"model": f"{NAME}@2"}})

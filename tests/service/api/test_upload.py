@@ -22,6 +22,7 @@ from service.errors import (
 )
 
 FORM = "multipart/form-data; boundary=frontier"
+FIELDS = ("prompt", "top_k", "model")
 LIMITS = BodyLimits(max_bytes=100_000, idle_timeout_s=5.0, min_bytes_per_s=100)
 
 
@@ -51,7 +52,7 @@ def read(
 
     given_headers = Headers({"content-type": content_type, **{k.replace("_", "-"): v for k, v in headers.items()}})
     body, sink = Body(given_headers, receive, limits, lambda: now[0]), MemorySink()
-    fields = asyncio.run(read_upload(given_headers, body, ("image/",), sink))
+    fields = asyncio.run(read_upload(given_headers, body, ("image/",), sink, FIELDS))
     return sink.getvalue(), fields
 
 
@@ -158,7 +159,7 @@ def test_a_slow_body_is_refused_and_a_short_one_has_its_grace() -> None:
 def _read_from(receive: Receive, content_length: str = "10") -> None:
     headers = Headers({"content-type": "image/png", "content-length": content_length})
     body = Body(headers, receive, BodyLimits(100, 0.01, 0), lambda: 0.0)
-    asyncio.run(read_upload(headers, body, ("image/",), MemorySink()))
+    asyncio.run(read_upload(headers, body, ("image/",), MemorySink(), FIELDS))
 
 
 def test_a_silent_body_is_refused() -> None:
