@@ -78,12 +78,16 @@ class Served:
 
 @contextmanager
 def served(
-    command: tuple[str, ...] = SERVE, status: int = 0, kept_log: IO[str] | None = None, **settings: str
+    command: tuple[str, ...] = SERVE,
+    status: int = 0,
+    awaited: str = "/health/ready",
+    kept_log: IO[str] | None = None,
+    **settings: str,
 ) -> Iterator[Served]:
     """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives it once it is ready.
 
-    Afterwards the command gets SIGTERM, and must end with this status within a minute; `kept_log` then has what it
-    wrote, at its beginning.
+    Ready is where `awaited` answers 200. Afterwards the command gets SIGTERM, and must end with this status within a
+    minute; what it said is in `kept_log` then, a file open for reading and writing, at its beginning.
     """
     port = free_port()
     given = {f"PERCEPT_{name.upper()}": value for name, value in {"port": str(port), **settings}.items()}
@@ -93,7 +97,7 @@ def served(
         process = ends.enter_context(_started(command, environment, log))
         try:
             url = f"http://127.0.0.1:{port}"
-            _await_readiness(process, url, log)
+            _await_readiness(process, url + awaited, log)
             yield Served(url, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -110,7 +114,7 @@ def _await_readiness(process: subprocess.Popen[str], url: str, log: IO[str]) -> 
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:
         with suppress(httpx.TransportError):
-            if httpx.get(f"{url}/health/ready").status_code == HTTPStatus.OK:
+            if httpx.get(url).status_code == HTTPStatus.OK:
                 return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.05)

@@ -12,6 +12,7 @@ import pytest
 
 from service.settings import Settings
 from service.telemetry import Telemetry
+from tests.deploy.test_alerts import rules
 
 ROOT = Path(__file__).parent.parent
 DASHBOARDS = sorted((ROOT / "deploy/grafana/dashboards").glob("*.json"))
@@ -55,9 +56,9 @@ def test_a_dashboard_shows_only_metrics_that_exist(dashboard: Path) -> None:
 
 
 def test_alerts_ask_only_for_metrics_that_exist() -> None:
-    queries = re.findall(r"^ *expr: (.+)$", text_of("deploy/alerts.yml"), re.MULTILINE)
+    queries = [rule["expr"] for rule in rules()]
     used = {name for query in queries for name in _METRIC.findall(query)}
-    assert used
+    assert len(used) > 5
     assert not used - metric_names()
 
 
@@ -72,7 +73,7 @@ def test_everything_knows_the_port_of_the_image() -> None:
     assert f"PERCEPT_PORT={port}" in text_of("Dockerfile")
     assert f":{port}}}:{port}" in text_of("docker-compose.yml")
     assert f"port: {port}\n" in text_of("deploy/prometheus.yml")
-    assert f"server service:{port};" in text_of("deploy/nginx.conf")
+    assert f"server service:{port} " in text_of("deploy/nginx/upstream.conf")
 
 
 def test_only_settings_that_exist_are_set() -> None:
@@ -88,3 +89,10 @@ def test_compose_waits_for_the_drain_of_the_service() -> None:
     fields = Settings.model_fields
     assert grace
     assert int(grace[1]) > fields["drain_s"].default + fields["shutdown_timeout_s"].default
+
+
+def test_the_proxy_waits_as_long_as_the_service_may() -> None:
+    """So that the service says itself that it is too late, or that a client is too slow."""
+    fields, proxy = Settings.model_fields, text_of("deploy/nginx/proxy.conf")
+    assert f"proxy_read_timeout {fields['max_timeout_s'].default + 60:.0f}s;" in proxy
+    assert f"client_body_timeout {fields['body_idle_timeout_s'].default:.0f}s;" in proxy
