@@ -8,6 +8,7 @@ either: they belong to whoever opened the picture.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,10 +33,37 @@ _UPRIGHT = {
     8: Image.Transpose.ROTATE_90,
 }
 _TURNED = {5, 6, 7, 8}
+_FRACTIONS_UP_TO, _BYTES_UP_TO, _WORDS_UP_TO = 2.0, 256.0, 65_535.0
+_MOST_BELOW_BLACK = 0.1  # of the highest value: what resampling leaves at edges
+
+
+class NoScale(ValueError):
+    """Values of which nobody can say where black and white are."""
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Which stored values of a grey image, wider than 8 bits, are black and white."""
+
+    black: float
+    white: float
+
+    def to_8_bits(self, grey: NDArray[np.float64]) -> NDArray[np.uint8]:
+        """Values as uint8 of the same shape."""
+        scaled = (grey - self.black) * (255.0 / (self.white - self.black))
+        return np.clip(np.rint(np.nan_to_num(scaled)), 0, 255).astype(np.uint8)
+
+
+WORDS = Levels(0.0, 65_535.0)
+"""Grey of 16 bits."""
 
 
 def orientation(image: Image.Image) -> int:
     """The EXIF orientation, 1 (upright) where there is none or it cannot be read."""
+    if image.format == "TIFF":
+        return 1  # Pillow turns it while it loads, and gives its size as if it had
+    if image.format == "PNG":
+        image.load()  # where EXIF is asked for Pillow does so, and what is raised then must not pass for broken EXIF
     try:
         value = image.getexif().get(_EXIF_ORIENTATION, 1)
     except Exception:  # Pillow raises many types here, struct.error among them
@@ -43,9 +71,9 @@ def orientation(image: Image.Image) -> int:
     return value if value in _UPRIGHT else 1
 
 
-def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Width and height in pixels as a viewer sees the picture; nothing is decoded."""
-    width, height = image.size
+def upright_size(image: Image.Image, stored: tuple[int, int] | None = None) -> tuple[int, int]:
+    """Width and height in pixels as a viewer sees the picture; `stored` is its size before it was drafted."""
+    width, height = stored or image.size
     return (height, width) if orientation(image) in _TURNED else (width, height)
 
 
@@ -59,18 +87,22 @@ def draft(image: Image.Image, spec: ImagePreprocessing) -> None:
         image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
-def fit(image: Image.Image, spec: ImagePreprocessing) -> NDArray[np.uint8]:
+def fit(image: Image.Image, spec: ImagePreprocessing, levels: Levels | None = None) -> NDArray[np.uint8]:
     """The centre square of the picture, upright, as uint8 `[crop_px, crop_px, 3]` RGB.
 
     The same as resizing the shorter side to `resize_px` and cutting the centre `crop_px` square, but only what the
     crop needs is converted and resized, so an extreme strip costs no more than a square. The input is not changed
-    beyond being loaded. Source of the recipe: EfficientNet-Lite's evaluation (resize, centre crop, bicubic).
+    beyond being loaded. Of wide greys `levels` says what is black and white; by default they are judged by their
+    values. Source of the recipe: EfficientNet-Lite's evaluation (resize, centre crop, bicubic).
 
     Raises:
+        NoScale: greys whose values do not tell what is black and white.
         OSError, ValueError, SyntaxError, …: whatever Pillow raises on pixels it cannot decode.
     """
     resampling, support = _RESAMPLING[spec.interpolation]
+    image.load()
     turn = _UPRIGHT.get(orientation(image))
+    levels = levels or levels_of(image)
     side = min(image.size) * spec.crop_px / spec.resize_px
     left, top = (image.width - side) / 2, (image.height - side) / 2
     margin = math.ceil(support * max(1.0, side / spec.crop_px)) + 1
@@ -80,7 +112,7 @@ def fit(image: Image.Image, spec: ImagePreprocessing) -> NDArray[np.uint8]:
         min(image.width, math.ceil(left + side) + margin),
         min(image.height, math.ceil(top + side) + margin),
     )
-    region = to_rgb(image.crop(region_box))
+    region = to_rgb(image.crop(region_box), levels)
     box = (left - region_box[0], top - region_box[1], left - region_box[0] + side, top - region_box[1] + side)
     box = (
         max(0.0, box[0]),
@@ -92,12 +124,41 @@ def fit(image: Image.Image, spec: ImagePreprocessing) -> NDArray[np.uint8]:
     return np.asarray(square if turn is None else square.transpose(turn), dtype=np.uint8)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
-    """Any Pillow mode as RGB: alpha over white, 16-bit and float greys scaled to 8 bits, palettes resolved."""
+def levels_of(image: Image.Image) -> Levels | None:
+    """Black and white of a wide grey image by its mode and values; None for every other.
+
+    Whole numbers up to 255 are read as bytes, larger ones as words of 16 bits; floating-point numbers up to 1 (and
+    somewhat above, as exposures are) as fractions, larger ones like whole numbers.
+
+    Raises:
+        NoScale: there are values far below 0, or above 65,535.
+    """
+    if image.mode.startswith("I;16"):
+        return WORDS
+    if image.mode not in {"I", "F"}:
+        return None
+    values = np.asarray(image)
+    finite = values[np.isfinite(values)]
+    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+    if low < -_MOST_BELOW_BLACK * high or high > _WORDS_UP_TO:
+        raise NoScale(f"grey values from {low:g} to {high:g}, of which none is known to be black or white")
+    if image.mode == "F" and high <= _FRACTIONS_UP_TO:
+        return Levels(0.0, 1.0)
+    return Levels(0.0, 255.0) if high < _BYTES_UP_TO else WORDS
+
+
+def to_rgb(image: Image.Image, levels: Levels | None = None) -> Image.Image:
+    """Any Pillow mode as RGB: alpha over white, 16-bit and float greys scaled to 8 bits, palettes resolved.
+
+    Raises:
+        NoScale: as in `levels_of`, where no levels are given.
+    """
     if image.mode == "RGB" and "transparency" not in image.info:
         return image
-    if image.mode.startswith("I") or image.mode == "F":
-        return _grey_to_8_bits(image).convert("RGB")
+    if levels := levels or levels_of(image):
+        return _grey_to_8_bits(image, levels).convert("RGB")
+    if image.mode == "La":
+        image = image.convert("LA")
     if image.has_transparency_data:
         rgba = image.convert("RGBA")
         white = Image.new("RGBA", rgba.size, "white")
@@ -105,12 +166,11 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _grey_to_8_bits(image: Image.Image) -> Image.Image:
-    """Greys of 16 or 32 bits or floats: integers above 255 are read as 16-bit, floats up to 1 as fractions."""
-    grey = np.nan_to_num(np.asarray(image, dtype=np.float64))
-    peak = float(grey.max(initial=0.0))
-    if image.mode.startswith("I;16") or (image.mode == "I" and peak > 255):
-        grey = grey / 257.0
-    elif image.mode == "F" and peak <= 1.0:
-        grey = grey * 255.0
-    return Image.fromarray(np.clip(np.rint(grey), 0, 255).astype(np.uint8), "L")
+def _grey_to_8_bits(image: Image.Image, levels: Levels) -> Image.Image:
+    """Greys of 16 or 32 bits or floats; the value that a file calls transparent lies over white."""
+    values = np.asarray(image)
+    grey = levels.to_8_bits(values.astype(np.float64))
+    key = image.info.get("transparency")
+    if key is not None:
+        grey[values == key] = 255
+    return Image.fromarray(grey, "L")

@@ -63,6 +63,8 @@ def unusual() -> dict[str, bytes]:
         "WebP": encoded(plain, "WEBP", quality=90),
         "AVIF": encoded(plain, "AVIF", quality=85),
         "TIFF": encoded(plain, "TIFF", compression="tiff_lzw"),
+        "turned TIFF": encoded(plain.transpose(Image.Transpose.ROTATE_90), "TIFF", tiffinfo={274: 6}),
+        "PNG with a large profile": encoded(plain, "PNG", icc_profile=bytes(3 << 20)),
         "BMP": encoded(plain, "BMP"),
         "trailing bytes": CLOCK.read_bytes() + b"\0 and more" * 1000,
     }

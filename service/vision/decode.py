@@ -6,23 +6,35 @@ decoded. Pillow raises many types on damaged files; here they all become one of 
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import io
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError
 
+from models.image_files.opened import OpenedImage, Upright, open_image
+from models.image_files.unread import UnreadKind
 from models.manifest import ImagePreprocessing
-from models.preprocess import draft, fit, upright_size
 from service.errors import ImageTooLarge, UndecodableImage, UnsupportedMedia
 
 _FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "TIFF", "AVIF")
 _HEIC = "HEIF"
 # How files of these formats begin: a damaged header is a damaged image, not an unknown format.
-_SIGNATURES = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"BM", b"II*\x00", b"MM\x00*")
+_SIGNATURES = (
+    b"\xff\xd8\xff",
+    b"\x89PNG\r\n\x1a\n",
+    b"GIF87a",
+    b"GIF89a",
+    b"BM",
+    b"II*\x00",
+    b"MM\x00*",
+    b"II+\x00",
+    b"MM\x00+",
+)
+_DAMAGED = "the image is truncated or corrupt; send it again whole"
 _UNKNOWN = "the bytes are no image of a format that is read here ({}); send one of these"
 
 
@@ -51,28 +63,28 @@ class PictureDecoder:
         """The picture in `data`, as `spec` wants it.
 
         Raises:
-            UnsupportedMedia: no format that is read here.
+            UnsupportedMedia: no format that is read here, or a kind of it that is not.
             ImageTooLarge: more pixels than the limit.
             UndecodableImage: truncated or corrupt.
         """
-        with self._open(data) as image:
-            self._check_size(image)
-            width, height = upright_size(image)
-            try:
-                draft(image, spec)
-                pixels = fit(image, spec)
-            except Exception as error:
-                raise UndecodableImage("the image is truncated or corrupt; send it again whole") from error
-            # a phone's multi-picture JPEG is opened as a JPEG and then calls itself MPO
-            return Picture(pixels, width, height, "JPEG" if image.format == "MPO" else str(image.format))
-
-    def _open(self, data: bytes) -> Image.Image:
         try:
-            return Image.open(io.BytesIO(data), formats=self._formats)
+            with ExitStack() as held:
+                opened = self._open(held, data)
+                self._check_size(opened.image)
+                upright = _decoded(opened, spec)
+        except UnreadKind as error:
+            raise UnsupportedMedia(f"this kind of image is not read: {error.reason}") from error
+        return Picture(upright.pixels, upright.width, upright.height, opened.format)
+
+    def _open(self, held: ExitStack, data: bytes) -> OpenedImage:
+        try:
+            return held.enter_context(open_image(io.BytesIO(data), self._formats))
+        except UnreadKind:
+            raise
         except Exception as error:
             if isinstance(error, UnidentifiedImageError) and not _looks_known(data):
                 raise UnsupportedMedia(_UNKNOWN.format(self._names())) from error
-            raise UndecodableImage("the image's header is truncated or corrupt; send it again whole") from error
+            raise UndecodableImage(_DAMAGED) from error
 
     def _names(self) -> str:
         return ", ".join(self._formats).replace(_HEIC, "HEIC")
@@ -85,6 +97,15 @@ class PictureDecoder:
             )
 
 
+def _decoded(opened: OpenedImage, spec: ImagePreprocessing) -> Upright:
+    try:
+        return opened.square(spec)
+    except UnreadKind:
+        raise
+    except Exception as error:
+        raise UndecodableImage(_DAMAGED) from error
+
+
 def _looks_known(data: bytes) -> bool:
     is_webp = data[:4] == b"RIFF" and data[8:12] == b"WEBP"
     is_avif = data[4:12] in (b"ftypavif", b"ftypavis")
@@ -92,5 +113,5 @@ def _looks_known(data: bytes) -> bool:
 
 
 def _register_heic() -> None:
-    with contextlib.suppress(ImportError):
+    with suppress(ImportError):
         importlib.import_module("pillow_heif").register_heif_opener()

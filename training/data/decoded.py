@@ -1,6 +1,7 @@
 """Picture files decoded once: squares of uint8 in one file of the cache, with what could not be read.
 
-The cache's key is the list of files with their sizes and times, so changed files are decoded again. What is half
+The cache's key is the list of files with their sizes and times, so changed files are decoded again, and all of them
+where they are read in another way than before. What is half
 written when a process ends is never used. It does not know labels.
 """
 
@@ -17,11 +18,11 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 from tqdm import tqdm
 
+from models.image_files.opened import READING, open_image
+from models.image_files.unread import UnreadKind
 from models.manifest import ImagePreprocessing
-from models.preprocess import draft, fit
 from training.data.cached import cached
 
 _SQUARES, _INDEX = "squares.npy", "index.json"
@@ -51,7 +52,7 @@ def decoded(files: Sequence[Path], side_px: int, cache: Path) -> Decoded:
         DataError: the cache has no room.
     """
     folder = cached(
-        cache / "decoded" / listing_key(files, str(side_px)),
+        cache / "decoded" / listing_key(files, f"{side_px} {READING}"),
         lambda scratch: _write_all(scratch, files, side_px),
         len(files) * side_px * side_px * 3,
     )
@@ -117,10 +118,11 @@ def _outcomes(files: Sequence[Path], side_px: int) -> Iterator[Outcome]:
 def _square(file: Path, spec: ImagePreprocessing) -> Outcome:
     try:
         data = file.read_bytes()
-        with Image.open(io.BytesIO(data)) as image:
-            draft(image, spec)
-            return fit(image, spec), hashlib.sha1(data, usedforsecurity=False).hexdigest()
+        with open_image(io.BytesIO(data)) as image:
+            return image.square(spec).pixels, hashlib.sha1(data, usedforsecurity=False).hexdigest()
     except FileNotFoundError:
         return "it is not there"
+    except UnreadKind as error:
+        return f"it is not read: {error.reason}"
     except Exception:  # Pillow raises many types on files that are no pictures
         return "it cannot be read as a picture"

@@ -18,8 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from models.image_files.opened import open_image
 from models.manifest import ImagePreprocessing
-from models.preprocess import draft, fit
+from models.preprocess import fit
 from training.data.archive import unpacked
 from training.data.decoded import Decoded, decoded, left_out
 from training.data.split import Indices, grouped_split
@@ -69,9 +70,8 @@ class Pictures:
     def as_served(self, index: int, spec: ImagePreprocessing) -> NDArray[np.uint8]:
         """One of them as the service gives it to the graph, uint8 `[crop, crop, 3]`."""
         if self.files and spec.crop_px != self.side_px:
-            with Image.open(self.files[index]) as image:
-                draft(image, spec)
-                return fit(image, spec)
+            with open_image(self.files[index]) as image:
+                return image.square(spec).pixels
         return fit(Image.fromarray(self.pixels(index)), spec)
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from models.image_files.opened import open_image
+from models.image_files.unread import UnreadKind
 from models.manifest import ImagePreprocessing
-from models.preprocess import draft, fit
 from training.errors import DataError
 
 EVAL_IMAGES = Path("eval") / "images"
@@ -47,9 +47,10 @@ def read_pixels(file: Path, spec: ImagePreprocessing) -> NDArray[np.uint8]:
         DataError: the file cannot be read as a picture.
     """
     try:
-        with Image.open(file) as image:
-            draft(image, spec)
-            return fit(image, spec)
+        with open_image(file) as image:
+            return image.square(spec).pixels
+    except UnreadKind as error:
+        raise DataError(f"{file.name} is not read: {error.reason}") from error
     except Exception as error:  # Pillow raises many types on files that are no pictures
         raise DataError(f"{file.name} cannot be read as a picture") from error
 

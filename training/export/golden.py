@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
+from models.image_files.opened import open_image
 from models.manifest import ImagePreprocessing
-from models.preprocess import draft, fit
 
 FILE = "golden.npz"
 _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
@@ -30,9 +29,8 @@ def inputs(media: list[bytes], spec: ImagePreprocessing) -> NDArray[np.uint8]:
 
 
 def _pixels(media: bytes, spec: ImagePreprocessing) -> NDArray[np.uint8]:
-    with Image.open(io.BytesIO(media)) as image:
-        draft(image, spec)
-        return fit(image, spec)
+    with open_image(io.BytesIO(media)) as image:
+        return image.square(spec).pixels
 
 
 def media_arrays(media: list[bytes]) -> dict[str, NDArray[np.uint8]]:

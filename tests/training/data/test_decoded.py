@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from tests.tiffs import FLOATS, Layout, tiff
 from training.data.decoded import decoded, left_out, listing_key
 
 
@@ -66,6 +67,18 @@ def test_broken_files_are_named_and_left_out(tmp_path: Path, files: list[Path]) 
     assert found.broken == (
         (cut, unreadable), (text, unreadable), (gone, "it is not there"), (empty, unreadable),
     )  # fmt: skip
+
+
+def test_files_are_read_as_the_service_reads_them(tmp_path: Path) -> None:
+    """Turned once, whatever the container, with metadata of any size; a kind that would be shown wrongly is named."""
+    upright = Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8))
+    turned, large, floats = (tmp_path / name for name in ("turned.tif", "large.png", "floats.tif"))
+    upright.transpose(Image.Transpose.ROTATE_90).save(turned, tiffinfo={274: 6})
+    upright.save(large, icc_profile=bytes(3 << 20))
+    floats.write_bytes(tiff(np.zeros((8, 8, 3)), Layout(32, FLOATS)))
+    found = decoded([turned, large, floats], 8, tmp_path / "cache")
+    assert found.squares.tolist() == [np.asarray(upright).tolist()] * 2
+    assert "32-bit floating-point" in found.broken[0][1]
 
 
 def test_nothing_at_all(tmp_path: Path) -> None:
