@@ -13,11 +13,10 @@ from contextlib import asynccontextmanager
 
 from fastapi import FastAPI
 from fastapi.middleware.cors import CORSMiddleware
-from fastapi.responses import RedirectResponse
 
 from models.store import Store
 from service.admission import Clock
-from service.api import admin, catalog, classify, health, problems, transcribe
+from service.api import admin, catalog, classify, health, openapi, pages, problems, transcribe
 from service.api.deps import Services
 from service.api.middleware import RequestScope
 from service.changes import Changes
@@ -44,12 +43,21 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
     services = Services(settings, registry, Telemetry(), clock, changes=Changes(clock))
     services.telemetry.watch(lambda: _engine_readings(registry), lambda: _model_readings(registry))
 
-    app = FastAPI(title="Percept", version=VERSION, description=_DESCRIPTION, lifespan=_lifespan)
+    app = FastAPI(
+        title="Percept",
+        version=VERSION,
+        description=_DESCRIPTION,
+        lifespan=_lifespan,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
+    )
     app.state.services = services
-    app.add_api_route("/", _to_docs, include_in_schema=False)
     for module in (classify, transcribe, catalog, admin, health):
         app.include_router(module.router)
+    pages.install(app)
     problems.install(app)
+    openapi.install(app, has_keys=bool(settings.api_keys))
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
@@ -62,10 +70,6 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
         RequestScope, telemetry=services.telemetry, clock=clock, is_draining=lambda: services.is_draining
     )
     return app
-
-
-async def _to_docs() -> RedirectResponse:
-    return RedirectResponse("/docs")
 
 
 @asynccontextmanager

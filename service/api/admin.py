@@ -13,20 +13,19 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Request
 
 from service.api.deps import AdminKey, NoFields, Parts, Services, timeout_s, unless_gone
+from service.api.examples import LOADING, RELOADING, UNLOADING
 from service.api.openapi import problems
 from service.api.schemas import ModelAnswer
 from service.roster import Entry
 
-router = APIRouter(
-    prefix="/models",
-    dependencies=[AdminKey, NoFields],
-    responses=problems(401, 403, 404, 422, 429, 503, 504),
-)
+router = APIRouter(prefix="/models", dependencies=[AdminKey, NoFields])
 _WHICH = "`name` or `name@version`"
 Reference = Annotated[str, Path(alias="name", description=_WHICH, examples=["efficientnet-lite0"])]
 
 
-@router.post("/{name}/load", summary="Load a model that is not served, or another version of it")
+@router.post(
+    "/{name}/load", summary="Load a model that is not served, or another version of it", responses=problems(LOADING)
+)
 async def load(reference: Reference, request: Request, services: Parts) -> ModelAnswer:
     """Load, verify and warm it; what is served already stays as it is.
 
@@ -36,7 +35,7 @@ async def load(reference: Reference, request: Request, services: Parts) -> Model
     return await _changed(request, services, partial(services.registry.load, reference))
 
 
-@router.post("/{name}/reload", summary="Take the newest version of a model")
+@router.post("/{name}/reload", summary="Take the newest version of a model", responses=problems(RELOADING))
 async def reload(reference: Reference, request: Request, services: Parts) -> ModelAnswer:
     """Read the store anew, load, verify and warm the newest version (or the one that PERCEPT_MODELS gives by number),
     and only then let it take over.
@@ -47,7 +46,7 @@ async def reload(reference: Reference, request: Request, services: Parts) -> Mod
     return await _changed(request, services, partial(services.registry.reload, reference))
 
 
-@router.post("/{name}/unload", summary="Stop serving a model")
+@router.post("/{name}/unload", summary="Stop serving a model", responses=problems(UNLOADING))
 async def unload(reference: Reference, request: Request, services: Parts) -> ModelAnswer:
     """It takes no more requests, answers those that it has, and is then released; `draining` in /models shows it
     until then. The service is not ready while a configured model is unloaded.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter
 
 from service.api.deps import InferenceKey, Parts
+from service.api.examples import MODELS, ONE_MODEL
 from service.api.openapi import problems
 from service.api.schemas import ModelAnswer, ModelsAnswer
 from service.errors import ModelNotFound
@@ -12,7 +13,7 @@ from service.errors import ModelNotFound
 router = APIRouter(prefix="/models", dependencies=[InferenceKey])
 
 
-@router.get("", summary="All models", responses=problems(401))
+@router.get("", summary="All models", responses=problems(MODELS))
 async def all_models(services: Parts) -> ModelsAnswer:
     """The configured ones in their order, then those that were loaded beside them; the first of each task is its
     default."""
@@ -20,7 +21,7 @@ async def all_models(services: Parts) -> ModelsAnswer:
     return ModelsAnswer(models=[ModelAnswer.of(entry, registry.draining(entry.name)) for entry in registry.entries])
 
 
-@router.get("/{name}", summary="One model", responses=problems(401, 404))
+@router.get("/{name}", summary="One model", responses=problems(ONE_MODEL))
 async def one_model(name: str, services: Parts) -> ModelAnswer:
     """By `name` or `name@version`."""
     for entry in services.registry.entries:

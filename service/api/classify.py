@@ -8,6 +8,7 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 
 from service.api.deps import InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
+from service.api.examples import PICTURES
 from service.api.openapi import problems, upload_body
 from service.api.parameters import Parameters
 from service.api.schemas import (
@@ -29,8 +30,14 @@ _OPENAPI = upload_body(
     "image/*",
     {
         "top_k": {"type": "integer", "minimum": 1, "default": _DEFAULT_TOP_K, "description": "how many classes"},
-        "model": {"type": "string", "description": "`name` or `name@version`", "example": "efficientnet-lite0"},
-        "min_score": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
+        "model": {"type": "string", "description": "`name` or `name@version`, such as `efficientnet-lite0`"},
+        "min_score": {
+            "type": "number",
+            "minimum": 0,
+            "maximum": 1,
+            "default": 0,
+            "description": "classes and groups below it are left out",
+        },
     },
 )
 
@@ -41,7 +48,7 @@ _OPENAPI = upload_body(
     dependencies=[InferenceKey],
     response_model_exclude_unset=True,
     openapi_extra=_OPENAPI,
-    responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=problems(PICTURES),
 )
 async def classify_image(request: Request, services: Parts) -> ClassifyAnswer:
     """Classify one picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC where its library is installed."""

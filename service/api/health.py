@@ -5,6 +5,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request, Response
 
 from service.api.deps import Parts
+from service.api.examples import READINESS
 from service.api.openapi import problems
 from service.api.schemas import HealthAnswer
 from service.errors import Draining, NotReady
@@ -20,7 +21,9 @@ async def live() -> HealthAnswer:
     return HealthAnswer(status="live")
 
 
-@router.get("/health/ready", summary="Is every configured model loaded, verified and warm?", responses=problems(503))
+@router.get(
+    "/health/ready", summary="Is every configured model loaded, verified and warm?", responses=problems(READINESS)
+)
 async def ready(services: Parts) -> HealthAnswer:
     """200, or 503 with the reason; 503 from the moment of SIGTERM."""
     if services.is_draining:

@@ -10,6 +10,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from service.admission import Job
 from service.api.deps import TIMEOUT_HEADER, InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
+from service.api.examples import RECORDINGS
 from service.api.openapi import problems, upload_body
 from service.api.parameters import Parameters
 from service.api.schemas import AudioTiming, ModelUsed, SegmentAnswer, TranscribeAnswer
@@ -37,8 +38,7 @@ _OPENAPI = upload_body(
             "type": "string",
             "default": AUTO,
             "description": "a code (`zh`, `zho`), a tag (`zh-CN`) or a name (`Chinese`); `auto`; or a comma list "
-            "within which it is detected",
-            "example": "en,zh",
+            "within which it is detected (`en,zh`)",
         },
         "task": {"type": "string", "enum": list(get_args(Task)), "default": "transcribe"},
         "response_format": {"type": "string", "enum": list(_FORMATS), "default": "json"},
@@ -50,7 +50,7 @@ _OPENAPI = upload_body(
         "chinese_script": {"type": "string", "enum": list(get_args(ChineseScript)), "default": "simplified"},
         "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
         "beam_size": {"type": "integer", "minimum": 1, "maximum": _MAX_BEAM_SIZE, "description": "1 is greedy"},
-        "model": {"type": "string", "description": "`name` or `name@version`", "example": "whisper-base"},
+        "model": {"type": "string", "description": "`name` or `name@version`, such as `whisper-base`"},
     },
 )
 
@@ -62,7 +62,7 @@ _OPENAPI = upload_body(
     response_model=TranscribeAnswer,
     response_model_exclude_unset=True,
     openapi_extra=_OPENAPI,
-    responses=problems(400, 401, 404, 408, 413, 415, 422, 429, 503, 504),
+    responses=problems(RECORDINGS),
 )
 async def transcribe(request: Request, services: Parts) -> TranscribeAnswer | Response:
     """Transcribe one recording: wav, flac, mp3, ogg/opus, m4a/aac, webm, and the sound of mp4 and mkv."""
