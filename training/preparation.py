@@ -127,6 +127,7 @@ def _prepare_speech(recipe: Recipe, data: Path | None, cache: Path) -> Prepared:
         test_fraction=recipe.data.test,
         max_clip_s=recipe.data.max_clip_s,
         cache=cache,
+        test_speaker=recipe.data.test_speaker,
     )
     parts = divide(found, recipe)
     if not len(parts.train):

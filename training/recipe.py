@@ -119,6 +119,8 @@ class Recipe(Section):
             del content["distillation"]  # so that runs from before there was such a section are found
         if self.stop.keep == "best":
             del content["stop"]["keep"]  # likewise
+        if self.data.test_speaker is None:
+            del content["data"]["test_speaker"]  # likewise
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     def having(self, values: Mapping[str, Any]) -> Recipe:

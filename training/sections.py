@@ -46,6 +46,8 @@ class DataSection(Section):
     """Speech: what the model writes one by one."""
     split_by: Literal["speaker", "content"] = "speaker"
     """Speech: what stays on one side when a validation part is held out."""
+    test_speaker: str | None = None
+    """Speech: judge by all recordings of this speaker and learn from none, whatever division the data have."""
     max_clip_s: float = Field(default=16.0, gt=0)
     """Speech: longer recordings are left out of training, and named."""
 

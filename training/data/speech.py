@@ -89,13 +89,23 @@ class SpeechData:
         return digest.hexdigest()[:8]
 
 
-def read_recordings(root: Path, *, is_fsdd: bool, test_fraction: float, max_clip_s: float, cache: Path) -> SpeechData:
+def read_recordings(  # noqa: PLR0913 - each is a value of the recipe
+    root: Path,
+    *,
+    is_fsdd: bool,
+    test_fraction: float,
+    max_clip_s: float,
+    cache: Path,
+    test_speaker: str | None = None,
+) -> SpeechData:
     """The recordings of a folder, a table or a tar.
 
     Raises:
-        DataError: there is nothing there, no transcripts, or too few.
+        DataError: there is nothing there, no transcripts, too few, or not the speaker that is to be the test part.
     """
     listed, missing = told_recordings(root, cache, is_fsdd=is_fsdd)
+    if test_speaker is not None:
+        listed = _judged_by(test_speaker, listed)
     notes = [f"{file} was left out: it has no transcript" for file in missing]
     found, broken = _decoded(listed, cache)
     notes += [f"{file} was left out: {reason}" for file, reason in broken]
@@ -103,6 +113,14 @@ def read_recordings(root: Path, *, is_fsdd: bool, test_fraction: float, max_clip
     for index in sorted(set(range(len(found))) - set(short.tolist())):
         notes.append(f"{found.listed[index].file} was left out: it is longer than {max_clip_s:g} s")
     return _parts(root, found.taken(short), test_fraction, tuple(notes))
+
+
+def _judged_by(speaker: str, listed: Sequence[Listed]) -> list[Listed]:
+    """One speaker as the test part, and all others to learn from."""
+    known = sorted({each.speaker for each in listed if each.speaker})
+    if speaker not in known:
+        raise DataError(f"data.test_speaker: nobody is called {speaker}, only {', '.join(known) or 'nobody is named'}")
+    return [replace(each, part="test" if each.speaker == speaker else "train") for each in listed]
 
 
 def _parts(root: Path, found: Recordings, test_fraction: float, notes: tuple[str, ...]) -> SpeechData:
