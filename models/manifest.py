@@ -61,7 +61,12 @@ class Parity(Data):
 
 
 class Gate(Data):
-    """An accuracy gate's verdict on a reduced-precision variant: both figures, on the same data."""
+    """An accuracy gate's verdict on a reduced-precision variant: both figures, on the same data.
+
+    What it loses by a rate of right answers, or of errors, is given with the ends of its interval, each of which is
+    missed in one case of twenty; null in artifacts from before there was one. It passes where `loss_high` is at most
+    `margin`.
+    """
 
     metric: str
     data: str
@@ -70,6 +75,12 @@ class Gate(Data):
     candidate: float
     margin: float
     is_passed: bool
+    loss: float | None = None
+    loss_low: float | None = None
+    loss_high: float | None = None
+    looks: int | None = Field(default=None, description="that the loss is of: several at each picture, or one")
+    lost: int | None = Field(default=None, description="looks that only the full variant is right on")
+    gained: int | None = Field(default=None, description="looks that only the reduced variant is right on")
 
 
 class Variant(Data):
@@ -163,6 +174,8 @@ class Manifest(Data):
     provenance: Provenance
     metrics: tuple[Metric, ...] = ()
     calibration: Calibration | None = None
+    uncalibrated: str = Field(default="", description="why there is no calibration, where one was to be made")
+    withheld: str = Field(default="", description="why a smaller variant is not published, where one was made")
 
     @model_validator(mode="after")
     def _variants_hold_every_graph(self) -> Manifest:

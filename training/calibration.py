@@ -15,6 +15,7 @@ from scipy.optimize import minimize_scalar
 
 BINS = 15
 _COOLEST, _HOTTEST = 0.05, 20.0
+_AS_LIKELY = 1e-6
 _WANTED_PRECISION = 0.95
 _STRANGE_SHARE = 0.95
 Logits = NDArray[np.float32]
@@ -62,6 +63,18 @@ def fit_temperature(logits: Logits, class_ids: ClassIds) -> float:
         method="bounded",
     )
     return float(np.exp(found.x))
+
+
+def bound_reached(logits: Logits, class_ids: ClassIds, temperature: float) -> float | None:
+    """The bound of the search at which the examples are as likely as at the temperature that was found, if any.
+
+    Then no temperature is best: where everything is right, the likelihood rises all the way down.
+    """
+    best = negative_log_likelihood(logits, class_ids, temperature)
+    for bound in (_COOLEST, _HOTTEST):
+        if negative_log_likelihood(logits, class_ids, bound) <= best + _AS_LIKELY:
+            return bound
+    return None
 
 
 def reliability(scores: Probabilities, class_ids: ClassIds, bins: int = BINS) -> list[Bin]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from training.calibration import (
     ClassIds,
     Logits,
+    bound_reached,
     confident_score,
     expected_calibration_error,
     fit_temperature,
@@ -21,6 +22,7 @@ from training.calibration import (
 )
 
 FOLDS = 5
+MIN_EXAMPLES = 50
 _SEED = 20261126
 
 
@@ -75,6 +77,30 @@ def fit(examples: Examples) -> Fit:
     strange = probabilities(examples.strange, temperature)
     scores = probabilities(examples.logits, temperature)
     return Fit(temperature, confident_score(scores, examples.class_ids, strange))
+
+
+def why_not(logits: Logits, class_ids: ClassIds, what: str) -> str:
+    """Why no calibration is made on these examples, in words; empty where one may be made.
+
+    There are too few, the temperature has no best value, or it does not help examples that it was not fitted on.
+    `what` is what the examples are called ("validation pictures").
+    """
+    if len(class_ids) < MIN_EXAMPLES:
+        return f"{len(class_ids)} {what} are too few to calibrate on: at least {MIN_EXAMPLES} are needed"
+    bound = bound_reached(logits, class_ids, fit_temperature(logits, class_ids))
+    if bound is not None:
+        right = int((logits.argmax(axis=-1) == class_ids).sum())
+        return (
+            f"no temperature is best on {len(class_ids)} {what}, of which {right} are right: the search ran to its "
+            f"bound of {bound:g}"
+        )
+    found = cross_validated(Examples(logits, class_ids, logits[:0]))
+    if found.nll >= found.nll_before:
+        return (
+            f"a temperature makes {what} that it was not fitted on less likely (mean negative log-likelihood "
+            f"{found.nll:.4f} with it, {found.nll_before:.4f} without)"
+        )
+    return ""
 
 
 def worth(made: Fit, others: Examples) -> Worth:

@@ -60,6 +60,15 @@ class Answers:
         return Accuracy(len(self.places), int((self.places < 1).sum()), int((self.places < 5).sum()))
 
     @property
+    def is_right(self) -> NDArray[np.bool_]:
+        """Whether each has its class first; ties count against the model."""
+        return np.asarray(self.places < 1)
+
+    def every(self, looks: int) -> Answers:
+        """Of the first of each so many in a row."""
+        return Answers(self.class_ids[::looks], self.predicted[::looks], self.scores[::looks], self.places[::looks])
+
+    @property
     def ece(self) -> float:
         """Expected calibration error, 0…1."""
         return calibration_error(self.scores, self.predicted == self.class_ids)

@@ -15,6 +15,7 @@ from training.calibration import (
     probabilities,
     reliability,
 )
+from training.cross_validation import why_not
 from training.error_rate import total
 from training.metrics import by_class, confusion
 from training.objectives.classification import Scored
@@ -94,6 +95,7 @@ def _calibration(test: Scored, held: Scored | None) -> Section:
     if held is None:
         error = expected_calibration_error(plain, test.class_ids)
         return Section("Calibration", (f"No validation part, so no temperature; calibration error {error:.3f}.",))
+    reason = why_not(held.logits, held.class_ids, "validation pictures")
     temperature = fit_temperature(held.logits, held.class_ids)
     scaled = probabilities(test.logits, temperature)
     rows = tuple(
@@ -110,7 +112,8 @@ def _calibration(test: Scored, held: Scored | None) -> Section:
         plots.reliability(reliability(plain, test.class_ids), reliability(scaled, test.class_ids)),
         "Reliability on the test part; areas are numbers of pictures",
     )
-    words = ("The temperature is fitted on the validation part and lies inside the exported graph.",)
+    used = "The temperature is fitted on the validation part and lies inside the exported graph."
+    words = (f"The temperature is not used: {reason}." if reason else used,)
     return Section("Calibration", words, tables=(table,), pictures=(picture,))
 
 

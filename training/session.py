@@ -17,6 +17,7 @@ from torch import nn
 
 from training.allocator import keep_freed_memory
 from training.calibration import expected_calibration_error, fit_temperature, probabilities
+from training.cross_validation import why_not
 from training.distributed import World, joined
 from training.lineage import Finder, Lineage
 from training.loop import CHECKPOINT, Runtime, Trainer
@@ -188,7 +189,10 @@ def _judged(test: Judgement, held: Judgement | None) -> Mapping[str, Any]:
     if held is not None:
         found |= {f"validation_{name}": value for name, value in held.figures.items()}
     if isinstance(test.details, Scored) and held is not None:
-        temperature = fit_temperature(held.details.logits, held.details.class_ids)
+        logits, class_ids = held.details.logits, held.details.class_ids
+        reason = why_not(logits, class_ids, "validation pictures")
+        temperature = 1.0 if reason else fit_temperature(logits, class_ids)
         scores = probabilities(test.details.logits, temperature)
-        found |= {"temperature": temperature, "test_ece": expected_calibration_error(scores, test.details.class_ids)}
+        found |= {"temperature": temperature, "uncalibrated": reason}
+        found |= {"test_ece": expected_calibration_error(scores, test.details.class_ids)}
     return found

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from training.calibration import (
     Bin,
+    bound_reached,
     confident_score,
     expected_calibration_error,
     fit_temperature,
@@ -58,6 +59,15 @@ def test_probabilities_are_that_for_any_logits(row: list[float], temperature: fl
     assert np.isfinite(scores).all()
     assert scores.sum() == pytest.approx(1)
     assert scores[np.argmax(row)] == scores.max()
+
+
+def test_where_no_temperature_is_best_the_bound_is_named() -> None:
+    class_ids = np.arange(CLASSES)
+    for scale, bound in ((5, 0.05), (0.1, 0.05), (-5, 20.0)):
+        logits = np.float32(scale) * np.eye(CLASSES, dtype=np.float32)
+        assert bound_reached(logits, class_ids, fit_temperature(logits, class_ids)) == bound
+    logits, class_ids = drawn(2, 300)
+    assert bound_reached(logits, class_ids, fit_temperature(logits, class_ids)) is None
 
 
 def test_probabilities_are_the_softmax() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.calibration import confident_score, negative_log_likelihood, probabilities
-from training.cross_validation import Examples, Fit, cross_validated, fit, worth
+from training.cross_validation import Examples, Fit, cross_validated, fit, why_not, worth
 
 CLASSES = 4
 
@@ -73,3 +73,39 @@ def test_where_nothing_is_believed_there_is_no_share_of_it() -> None:
 def test_fewer_examples_than_folds_are_refused() -> None:
     with pytest.raises(ValueError, match="5 folds"):
         cross_validated(examples(4))
+
+
+@pytest.mark.parametrize("sharpness", [0.5, 3.0])
+def test_a_temperature_that_helps_is_used(sharpness: float) -> None:
+    some = examples(300, sharpness)
+    assert why_not(some.logits, some.class_ids, "pictures") == ""
+
+
+def test_too_few_examples_give_no_temperature() -> None:
+    some = examples(300, 3.0)
+    assert why_not(some.logits[:49], some.class_ids[:49], "pictures").startswith("49 pictures are too few")
+    assert why_not(some.logits[:50], some.class_ids[:50], "pictures") == ""
+    assert why_not(some.logits[:0], some.class_ids[:0], "pictures").startswith("0 pictures are too few")
+
+
+@pytest.mark.parametrize(("logits", "bound"), [(4.0, "0.05"), (-4.0, "20")])
+def test_a_temperature_that_runs_to_its_bound_is_not_used(logits: float, bound: str) -> None:
+    """Always right, or always wrong: the more, or the less it believes itself the better."""
+    words = why_not(
+        np.float32(logits) * np.eye(CLASSES, dtype=np.float32)[np.arange(145) % CLASSES],
+        np.arange(145) % CLASSES,
+        "validation pictures",
+    )
+    assert words.endswith(f"the search ran to its bound of {bound}")
+    assert f"145 validation pictures, of which {145 if logits > 0 else 0} are right" in words
+
+
+def test_a_temperature_that_makes_others_less_likely_is_not_used() -> None:
+    """One error in 145: the folds without it would believe everything, and be punished by it without measure."""
+    class_ids = np.arange(145) % CLASSES
+    logits = 4 * np.eye(CLASSES, dtype=np.float32)[class_ids]
+    logits[7] = np.roll(logits[7], 1)
+    words = why_not(logits, class_ids, "validation pictures")
+    assert "not fitted on less likely" in words
+    found = cross_validated(Examples(logits, class_ids, logits[:0]))
+    assert found.nll > found.nll_before

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from training.error_rate import Edits, count_edits, difference_interval, rate_interval, total
+from training.error_rate import Edits, count_edits, difference_interval, loss_interval, rate_interval, total
 
 
 @pytest.mark.parametrize(
@@ -76,3 +76,25 @@ def test_other_clips_cannot_be_compared() -> None:
         difference_interval(CLIPS, CLIPS[1:])
     with pytest.raises(ValueError, match="no clips"):
         rate_interval([])
+
+
+def test_a_loss_is_within_its_interval_and_no_wider_than_the_clips_can_show() -> None:
+    before = [Edits(substitutions=1, reference=10)] * 50 + [Edits(reference=10)] * 50
+    after = [Edits(substitutions=2, reference=10)] * 10 + before[10:]
+    low, high = loss_interval(before, after)
+    assert 0 < low < 0.01 < high < 0.02
+    assert loss_interval(after, before).low == pytest.approx(-high)
+
+
+@pytest.mark.parametrize("clips", [5, 33, 300])
+def test_where_no_clip_differs_the_upper_end_is_what_so_many_cannot_show(clips: int) -> None:
+    """As many clips with one token each: the largest share that is seen in none of them in one case of twenty."""
+    same = [Edits(reference=1)] * clips
+    low, high = loss_interval(same, same)
+    assert low == 0
+    assert (1 - high) ** clips == pytest.approx(0.05)
+
+
+def test_a_loss_asks_for_the_same_clips() -> None:
+    with pytest.raises(ValueError, match="the same clips"):
+        loss_interval([Edits(reference=3)], [Edits(reference=4)])

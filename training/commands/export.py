@@ -63,6 +63,7 @@ def described(artifact: Artifact, is_new: bool) -> Outcome:
     manifest = artifact.manifest
     variants = {name: _variant_fields(each) for name, each in manifest.variants.items()}
     fields = {"name": manifest.name, "version": manifest.version, "exported": is_new, "variants": variants}
+    fields |= {key: words for key in ("uncalibrated", "withheld") if (words := getattr(manifest, key))}
     state = "published" if is_new else "in the store already"
     return Outcome((f"{artifact.id} {state}: {artifact.folder}", *_variant_lines(manifest)), fields)
 
@@ -85,6 +86,10 @@ def _variant_lines(manifest: Manifest) -> list[str]:
             gate = each.gate
             text += f", {gate.metric} {gate.candidate:.3f} against {gate.reference:.3f} of fp32 ({gate.data})"
         lines.append(text)
+    if manifest.withheld:
+        lines.append(f"  {manifest.withheld}")
+    if manifest.uncalibrated:
+        lines.append(f"  scores are not calibrated: {manifest.uncalibrated}")
     return lines
 
 

@@ -81,6 +81,8 @@ def _run_outcome(run: Run) -> Outcome:
     shown = {name: value for name, value in result.items() if name.startswith(("test_", "validation_"))}
     lines = [f"{run.id} finished in {result['seconds']:.0f} s after {result['epochs']} epochs: {result['ended']}"]
     lines += [f"  {name.replace('_', ' ')}: {value:.4f}" for name, value in shown.items()]
+    if result.get("uncalibrated"):
+        lines.append(f"  scores are not calibrated: {result['uncalibrated']}")
     lines += [f"  warning: {words}" for words in result["warnings"]]
     report = run.folder / REPORT
     return Outcome((*lines, f"  report: {report}"), {**result, "report": str(report)})

@@ -89,7 +89,7 @@ class SpeechData:
         return digest.hexdigest()[:8]
 
 
-def read_recordings(  # noqa: PLR0913 - each is a value of the recipe
+def read_recordings(
     root: Path,
     *,
     is_fsdd: bool,
@@ -119,7 +119,9 @@ def _judged_by(speaker: str, listed: Sequence[Listed]) -> list[Listed]:
     """One speaker as the test part, and all others to learn from."""
     known = sorted({each.speaker for each in listed if each.speaker})
     if speaker not in known:
-        raise DataError(f"data.test_speaker: nobody is called {speaker}, only {', '.join(known) or 'nobody is named'}")
+        raise DataError(
+            f"data.test_speaker: nobody is called {speaker}, only {', '.join(known) or 'nobody is named'}"
+        )
     return [replace(each, part="test" if each.speaker == speaker else "train") for each in listed]
 
 

@@ -7,37 +7,40 @@ cross-validated: each photo is judged by a fit that has not seen it.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.manifest import Calibration
-from training.cross_validation import FOLDS, Examples, Fit, Worth, cross_validated, fit
+from training.cross_validation import FOLDS, Examples, Fit, Worth, cross_validated, fit, why_not
 from training.data.labelled import BATCH, LabelledPictures
-from training.errors import DataError
 from training.export.graph import PixelClassifier
 from training.export.image_model import ImageModel
 from training.export.strange import DESCRIPTION, strange_pictures
 
-MIN_PHOTOS = 20
 _DIGITS = 4
 
 
-def calibrated(model: ImageModel, photos: LabelledPictures) -> Calibration:
-    """What makes the model's scores probabilities on photos like these.
+@dataclass(frozen=True)
+class Finding:
+    """A calibration, or why there is none."""
 
-    Raises:
-        DataError: there are too few of them.
-    """
-    if len(photos) < MIN_PHOTOS:
-        raise DataError(f"{photos.name} holds {len(photos)} photos: a temperature needs at least {MIN_PHOTOS}")
+    calibration: Calibration | None
+    reason: str = ""
+
+
+def calibrated(model: ImageModel, photos: LabelledPictures) -> Finding:
+    """What makes the model's scores probabilities on photos like these; none where it would not."""
     examples = _examples(model, photos)
+    if reason := why_not(examples.logits, examples.class_ids, f"photos of {photos.name}"):
+        return Finding(None, reason)
     note = f", {model.data_note}" if model.data_note else ""
     data = (
         f"{len(photos)} photos of {photos.name}{note}, and {len(examples.strange)} {DESCRIPTION}; "
         f"figures are of photos not fitted on, in {FOLDS} folds"
     )
-    return as_published(fit(examples), cross_validated(examples), data)
+    return Finding(as_published(fit(examples), cross_validated(examples), data))
 
 
 def as_published(made: Fit, found: Worth, data: str) -> Calibration:

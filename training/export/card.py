@@ -47,6 +47,7 @@ def _card(manifest: Manifest, about: tuple[str, ...], calibration: str, limits: 
         _origin(manifest),
         "## Variants",
         _variants(manifest),
+        f"Not published: {manifest.withheld}." if manifest.withheld else "",
         "## Figures",
         _figures(manifest.metrics),
         calibration,
@@ -87,9 +88,24 @@ def _variant_row(name: str, variant: Variant) -> list[str]:
 
 def _gate_text(gate: Gate) -> str:
     if gate.metric in ERROR_RATES:
-        return f"{gate.metric.upper()} {gate.candidate:.1%} on {gate.data}, fp32 {gate.reference:.1%}"
+        return (
+            f"{gate.metric.upper()} {gate.candidate:.1%} on {gate.data}, fp32 {gate.reference:.1%}{_loss_text(gate)}"
+        )
     right, wanted = round(gate.candidate * gate.count), round(gate.reference * gate.count)
-    return f"{right} of {gate.count} right on {gate.data}, fp32 {wanted}"
+    return f"{right} of {gate.count} right on {gate.data}, fp32 {wanted}{_loss_text(gate)}"
+
+
+def _loss_text(gate: Gate) -> str:
+    """Points of the rate, with the interval that decides."""
+    if gate.loss is None or gate.loss_low is None or gate.loss_high is None:
+        return ""
+    of = ""
+    if gate.looks is not None and gate.lost is not None and gate.gained is not None:
+        of = f", {gate.lost} lost and {gate.gained} gained in {gate.looks} looks"
+    return (
+        f"; loses {100 * gate.loss:.2f} points [{100 * gate.loss_low:.2f}, {100 * gate.loss_high:.2f}] of "
+        f"{100 * gate.margin:g} allowed{of}"
+    )
 
 
 def _figures(metrics: tuple[Metric, ...]) -> str:
@@ -104,7 +120,8 @@ def _figures(metrics: tuple[Metric, ...]) -> str:
 def _calibration_text(manifest: Manifest) -> str:
     found = manifest.calibration
     if found is None:
-        return "Scores are the softmax's own: not calibrated, so 0.8 need not mean right in four cases of five."
+        why = f" ({manifest.uncalibrated})" if manifest.uncalibrated else ""
+        return f"Scores are the softmax's own: not calibrated{why}, so 0.8 need not mean right in four cases of five."
     parts = [
         f"Scores are calibrated with temperature {found.temperature:.3f} on {found.data}.",
         f"Expected calibration error {found.ece:.3f}{_before(found.ece_before)}"

@@ -97,6 +97,38 @@ def to_onnx(classifier: PixelClassifier, crop_px: int) -> onnx.ModelProto:
     return model
 
 
+def giving_logits(model: onnx.ModelProto, temperature: float) -> onnx.ModelProto:
+    """The graph that ends before temperature and softmax, which would hide differences or blow them up.
+
+    Raises:
+        ExportError: it does not end in these.
+    """
+    made_by = {name: node for node in model.graph.node for name in node.output}
+    softmax = made_by[OUTPUT]
+    last = softmax.input[0]
+    if temperature != 1.0:
+        last = made_by[last].input[0] if last in made_by and made_by[last].op_type == "Div" else ""
+    if softmax.op_type != "Softmax" or not last:
+        raise ExportError("the graph does not end in a temperature and a softmax")
+    return with_outputs(model, [last])
+
+
+def with_outputs(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
+    """A copy of a graph with these tensors of floats as its only outputs."""
+    probe = copied(model)
+    del probe.graph.output[:]
+    float32 = onnx.TensorProto.FLOAT
+    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, float32, None) for name in names)
+    return probe
+
+
+def copied(model: onnx.ModelProto) -> onnx.ModelProto:
+    """A copy to be changed."""
+    copy_of = onnx.ModelProto()
+    copy_of.CopyFrom(model)
+    return copy_of
+
+
 @contextmanager
 def quiet_exporter() -> Iterator[None]:
     """Torch's exporter warns about its own internals, and about torchvision that nobody needs here."""

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import onnx
 from numpy.typing import NDArray
 
@@ -23,13 +24,15 @@ from models.manifest import (
     Variant,
 )
 from models.store import Artifact, Staging, Store, file_ref
+from training.calibration import probabilities
 from training.data.labelled import LabelledPictures
 from training.data.photos import find_photos, read_photos
 from training.errors import DataError
 from training.export import card, golden, parity, record
 from training.export.calibrate import calibrated
 from training.export.drawings import golden_media
-from training.export.graph import INPUT, OPSET, OUTPUT, to_onnx
+from training.export.gate import why_withheld
+from training.export.graph import INPUT, OPSET, OUTPUT, giving_logits, to_onnx
 from training.export.image_model import ImageModel
 from training.export.quantize import to_int8
 from training.export.record import Record
@@ -110,11 +113,13 @@ def quantize(model: ImageModel, request: ExportRequest) -> Path:
 
 def _calibrated(model: ImageModel, photos: LabelledPictures) -> Record:
     """A record of nothing but the calibration: it comes first, since the temperature is part of what is measured."""
+    found = calibrated(model, photos)
     return Record(
         name=model.name,
         weights_sha256=model.provenance.weights_sha256,
         date=datetime.now(UTC).date(),
-        calibration=calibrated(model, photos),
+        calibration=found.calibration,
+        uncalibrated=found.reason,
     )
 
 
@@ -129,7 +134,15 @@ def _checked_graph(
     }
     if photos is not None:
         inputs["photos"] = next(photos.batches(model.preprocessing, parity.BATCHES[-1]))[0]
-    return graph, parity.check(classifier.probabilities, Session(graph.SerializeToString()), inputs)
+    logits = Session(giving_logits(graph, classifier.temperature).SerializeToString())
+    checked = parity.check(classifier.logits, logits, inputs)
+    parity.check(_softmax_of(logits, classifier.temperature), Session(graph.SerializeToString()), inputs)
+    return graph, checked
+
+
+def _softmax_of(logits: Session, temperature: float) -> parity.Function:
+    """What the graph's temperature and softmax must make of its own logits."""
+    return lambda batch: probabilities(logits(batch), temperature).astype(np.float32)
 
 
 def _golden_arrays(spec: ImagePreprocessing, graphs: dict[str, onnx.ModelProto]) -> dict[str, NDArray[Any]]:
@@ -158,6 +171,8 @@ def _fill(staging: Staging, whole: _Export) -> Manifest:
         provenance=model.provenance,
         metrics=_metrics(whole),
         calibration=whole.record.calibration if whole.record else None,
+        uncalibrated=whole.record.uncalibrated if whole.record else "",
+        withheld=why_withheld(whole.record.int8.gate) if whole.record and whole.record.int8 else "",
     )
     (folder / card.FILE).write_text(card.image_card(manifest, model.limits), encoding="utf-8")
     return manifest.model_copy(update={"card": file_ref(folder / card.FILE)})

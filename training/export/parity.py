@@ -1,7 +1,8 @@
 """Does the exported graph compute what PyTorch computes? Asked before anything is published.
 
 Each kind of input (golden, random, photos) is run at several batch sizes; the largest absolute difference of any
-output is what counts.
+logit is what counts, in units of the largest logit where that is above 1. Logits, since a temperature below 1 would
+blow rounding up, and a softmax that is sure of one class hides anything.
 """
 
 from __future__ import annotations
@@ -28,7 +29,10 @@ def random_pixels(crop_px: int, count: int = BATCHES[-1], seed: int = 0) -> NDAr
 
 
 def max_abs_diff(reference: Function, candidate: Function, inputs: Batch) -> float:
-    """The largest difference over `BATCHES`, each batch made of `inputs` repeated as often as it takes."""
+    """The largest difference over `BATCHES`, each batch made of `inputs` repeated as often as it takes.
+
+    In units of the reference's largest value, where that is above 1.
+    """
     worst = 0.0
     for size in BATCHES:
         batch = inputs[np.arange(size) % len(inputs)]
@@ -36,7 +40,7 @@ def max_abs_diff(reference: Function, candidate: Function, inputs: Batch) -> flo
         wanted = reference(batch)
         if found.shape != wanted.shape or not np.isfinite(found).all():
             return float("inf")
-        worst = max(worst, float(np.abs(found - wanted).max()))
+        worst = max(worst, float(np.abs(found - wanted).max()) / max(1.0, float(np.abs(wanted).max())))
     return worst
 
 

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from training.errors import ExportError
-from training.export.graph import INPUT
+from training.export.graph import INPUT, copied, with_outputs
 from training.export.runtime import QDQQuantizer, Session, quantization
 
 Ranges = Mapping[str, tuple[float, float]]
@@ -38,7 +38,7 @@ def measured_ranges(
     Those of unbounded activations are multiplied by the margin.
     """
     operators = activations(model)
-    probe = Session(_with_outputs(model, list(operators)).SerializeToString())
+    probe = Session(with_outputs(model, list(operators)).SerializeToString())
     extremes = dict.fromkeys(operators, (0.0, 0.0))
     for batch in batches:
         for name, values in probe.every_output(batch).items():
@@ -63,15 +63,6 @@ def activations(model: onnx.ModelProto) -> dict[str, str]:
     return {name: node.op_type for node in graph.node for name in node.output if name in floats}
 
 
-def _with_outputs(model: onnx.ModelProto, names: list[str]) -> onnx.ModelProto:
-    """The graph with these tensors as its only outputs."""
-    probe = _copied(model)
-    del probe.graph.output[:]
-    float32 = onnx.TensorProto.FLOAT
-    probe.graph.output.extend(onnx.helper.make_tensor_value_info(name, float32, None) for name in names)
-    return probe
-
-
 def to_int8(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
     """The quantised graph, with the same input and output.
 
@@ -82,7 +73,7 @@ def to_int8(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
     if missing:
         raise ExportError(f"the calibration record has no range for {missing[0]}: measure anew with `quantize`")
     quantizer = QDQQuantizer(
-        _copied(model),
+        copied(model),
         per_channel=True,
         reduce_range=False,
         weight_qType=quantization.QuantType.QInt8,
@@ -112,12 +103,6 @@ def _tensors_data(ranges: Ranges) -> quantization.calibrate.TensorsData:
         for name, (low, high) in ranges.items()
     }
     return calibrate.TensorsData(calibrate.CalibrationMethod.MinMax, tensors)
-
-
-def _copied(model: onnx.ModelProto) -> onnx.ModelProto:
-    copied = onnx.ModelProto()
-    copied.CopyFrom(model)
-    return copied
 
 
 def take_pixels_straight(model: onnx.ModelProto) -> bool:

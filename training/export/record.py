@@ -41,6 +41,7 @@ class Record(Data):
     parity: Parity | None = Field(default=None, description="of fp32 on recordings that an export has not at hand")
     metrics: tuple[Metric, ...] = ()
     calibration: Calibration | None = None
+    uncalibrated: str = Field(default="", description="why there is none")
 
 
 def path_of(folder: Path, name: str, weights_sha256: str) -> Path:

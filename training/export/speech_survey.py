@@ -2,8 +2,9 @@
 
 The fp32 graphs must write what PyTorch writes, greedily, on every recording.
 
-int8 may lose at most one point of any rate: WER of the English set and CER of the Mandarin sentences, both at the
-model's default beam, decoded as they are served. The gate that is kept is that of the rate which lost most.
+int8 may lose at most two points of any rate, and the interval of what it loses must say so: WER of the English set
+and CER of the Mandarin sentences, both at the model's default beam, decoded as they are served. The gate that is kept
+is that of the set whose interval reaches furthest.
 """
 
 from __future__ import annotations
@@ -17,9 +18,11 @@ from tqdm import tqdm
 
 from models.manifest import Gate, Metric, Parity
 from models.store import Store
+from training.error_rate import Edits
 from training.errors import DataError
 from training.evaluate_speech import Clip, GroupScore, SpeechReport, evaluate_speech, read_clips
 from training.export import record, silero, speech, speech_parity
+from training.export.gate import judge_clips
 from training.export.record import Int8Record, Record
 from training.export.request import ExportRequest
 from training.export.speech_graph import decoder_to_onnx, encoder_to_onnx
@@ -29,7 +32,8 @@ from training.export.speech_session import SpeechSession
 from training.networks.log_mel import RATE_HZ, WINDOW_S
 from training.transcribers import Wishes, offline
 
-MARGIN = 0.01
+MARGIN = 0.02
+"""Some forty recordings cannot show less of a recogniser that is wrong in one word of twelve."""
 _GATED = ("speech_en", "speech_zh sentences")
 _NOTE = "beam 5, language given"
 
@@ -98,7 +102,7 @@ def _metric(group: GroupScore, variant: str) -> Metric:
 
 
 def judge(reference: SpeechReport, candidate: SpeechReport) -> Gate:
-    """The verdict on the rate that lost most, both measured on the same recordings.
+    """The verdict on the set that shows the least, both measured on the same recordings.
 
     Raises:
         DataError: the gated sets are not among the recordings.
@@ -111,13 +115,12 @@ def judge(reference: SpeechReport, candidate: SpeechReport) -> Gate:
     ]
     if not pairs:
         raise DataError(f"the recordings hold none of the sets {', '.join(_GATED)}")
-    before, after = max(pairs, key=lambda pair: pair[1].edits.rate - pair[0].edits.rate)
-    return Gate(
-        metric=before.measure,
-        data=f"eval/{before.group}",
-        count=len(before.clips),
-        reference=round(before.edits.rate, 4),
-        candidate=round(after.edits.rate, 4),
-        margin=MARGIN,
-        is_passed=after.edits.rate <= before.edits.rate + MARGIN,
-    )
+    verdicts = [
+        judge_clips(before.measure, f"eval/{before.group}", *_edits(before, after), allowed=MARGIN)
+        for before, after in pairs
+    ]
+    return max(verdicts, key=lambda gate: gate.loss_high or 0.0)
+
+
+def _edits(before: GroupScore, after: GroupScore) -> tuple[list[Edits], list[Edits]]:
+    return [each.edits for each in before.clips], [each.edits for each in after.clips]

@@ -8,7 +8,8 @@ import onnx
 
 from models.manifest import ImagePreprocessing
 from training.data.labelled import LabelledPictures
-from training.evaluate import Accuracy, accuracy
+from training.data.looks import Looks, looks_for
+from training.evaluate import Answers, answers
 from training.export.gate import figures, judge
 from training.export.image_model import ImageModel
 from training.export.quantize import measured_ranges, to_int8
@@ -18,18 +19,22 @@ from training.export.runtime import Session
 
 def survey(model: ImageModel, fp32: onnx.ModelProto, photos: LabelledPictures, known: Record | None) -> Record:
     """Measure fp32 and int8 on `photos`; the ranges and the calibration of `known` are kept, its figures are not."""
-    spec = model.preprocessing
+    spec, looks = model.preprocessing, looks_for(len(photos))
     ranges, ranges_data = _ranges(model, fp32, known)
-    reference = _accuracy(fp32, photos, spec)
-    candidate = _accuracy(to_int8(fp32, ranges), photos, spec)
-    note = model.data_note
+    reference, candidate = (_asked(each, Looks(photos, looks), spec) for each in (fp32, to_int8(fp32, ranges)))
+    gate = judge(reference, candidate, photos.name, looks)
+    whole, small = (
+        figures(each.every(looks).accuracy, photos.name, name, model.data_note)
+        for name, each in (("fp32", reference), ("int8", candidate))
+    )
     return Record(
         name=model.name,
         weights_sha256=model.provenance.weights_sha256,
         date=datetime.now(UTC).date(),
-        int8=Int8Record(ranges=ranges, ranges_data=ranges_data, gate=judge(reference, candidate, photos.name)),
-        metrics=figures(reference, photos.name, "fp32", note) + figures(candidate, photos.name, "int8", note),
+        int8=Int8Record(ranges=ranges, ranges_data=ranges_data, gate=gate),
+        metrics=whole + small,
         calibration=known.calibration if known else None,
+        uncalibrated=known.uncalibrated if known else "",
     )
 
 
@@ -43,5 +48,5 @@ def _ranges(
     return measured_ranges(fp32, pictures.batches(model.preprocessing.crop_px), pictures.margin), pictures.description
 
 
-def _accuracy(model: onnx.ModelProto, photos: LabelledPictures, spec: ImagePreprocessing) -> Accuracy:
-    return accuracy(Session(model.SerializeToString()), photos, spec)
+def _asked(model: onnx.ModelProto, photos: LabelledPictures, spec: ImagePreprocessing) -> Answers:
+    return answers(Session(model.SerializeToString()), photos, spec)

@@ -12,17 +12,17 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
-from models.manifest import Calibration, ImagePreprocessing
+from models.manifest import ImagePreprocessing
 from models.postprocess import Labels
 from models.store import Artifact, Store
 from training.classes import everyday_labels
-from training.cross_validation import Examples, fit, worth
+from training.cross_validation import Examples, fit, why_not, worth
 from training.data.images import Pictures
 from training.data.labelled import HeldOut
 from training.errors import GateError
 from training.evaluate import Accuracy, accuracy, evaluate_image
 from training.export import image
-from training.export.calibrate import as_published
+from training.export.calibrate import Finding, as_published
 from training.export.image_model import ImageModel, RangePictures
 from training.export.origin import Origin
 from training.export.record import Record
@@ -44,29 +44,31 @@ def publish(
         GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
     """
     held_out = HeldOut(f"test part of {origin.name}", objective.parts.test)
-    calibration = calibrated(objective)
+    found = calibrated(objective)
     model = replace(
         described_model(objective.network, objective.normalise, objective.parts.classes, objective.recipe, origin),
         range_pictures=_ranges(objective.parts.train, objective.served),
     )
     if not is_forced:
-        _compare(store, model, held_out, calibration)
-    return image.publish(model, store, _record(model, calibration), held_out, records)
+        _compare(store, model, held_out)
+    return image.publish(model, store, _record(model, found), held_out, records)
 
 
-def calibrated(objective: Classification) -> Calibration | None:
-    """Temperature from the validation part, error on the test part; None where nothing was held out to fit on."""
+def calibrated(objective: Classification) -> Finding:
+    """Temperature from the validation part, error on the test part; none where the former would not help."""
     device = torch.device("cpu")
     if not objective.has_validation:
-        return None
+        return Finding(None, "no validation part was held out to calibrate on")
     held = objective.judge(objective.network, "validation", device).details
     test = objective.judge(objective.network, "test", device).details
     assert isinstance(held, Scored)  # noqa: S101 - of a classification
     assert isinstance(test, Scored)  # noqa: S101
+    if reason := why_not(held.logits, held.class_ids, "validation pictures"):
+        return Finding(None, reason)
     strange = _strange_logits(objective)
     made = fit(Examples(held.logits, held.class_ids, strange))
     data = f"{len(held.class_ids)} validation pictures, and {DESCRIPTION}; figures are of the test part"
-    return as_published(made, worth(made, Examples(test.logits, test.class_ids, strange[:0])), data)
+    return Finding(as_published(made, worth(made, Examples(test.logits, test.class_ids, strange[:0])), data))
 
 
 def _strange_logits(objective: Classification) -> NDArray[np.float32]:
@@ -104,22 +106,23 @@ def _ranges(pictures: Pictures, spec: ImagePreprocessing) -> RangePictures:
     return RangePictures(f"{len(chosen)} training pictures", batches)
 
 
-def _record(model: ImageModel, calibration: Calibration | None) -> Record:
+def _record(model: ImageModel, found: Finding) -> Record:
     return Record(
         name=model.name,
         weights_sha256=model.provenance.weights_sha256,
         date=datetime.now(UTC).date(),
-        calibration=calibration,
+        calibration=found.calibration,
+        uncalibrated=found.reason,
     )
 
 
-def _compare(store: Store, model: ImageModel, held_out: HeldOut, calibration: Calibration | None) -> None:
+def _compare(store: Store, model: ImageModel, held_out: HeldOut) -> None:
     """Refuse a model that is worse than the newest version in the store, both measured on the same pictures."""
     if not store.versions(model.name):
         return
     current = store.find(model.name)
     before = _measured_current(current, model, held_out)
-    after = accuracy(model.classifier(calibration).probabilities, held_out, model.preprocessing)
+    after = accuracy(model.classifier().probabilities, held_out, model.preprocessing)
     if after.top1_count < before.top1_count:
         raise GateError(
             f"{model.name} is not published: it is right on {after.top1_count} of {after.count} held-out pictures, "

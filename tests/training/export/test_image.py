@@ -20,9 +20,9 @@ from models.postprocess import Label, Labels
 from models.preprocess import fit
 from models.store import Store
 from training.calibration import probabilities
-from training.errors import ParityError
+from training.errors import ExportError, ParityError
 from training.export import image, parity, record
-from training.export.graph import to_onnx
+from training.export.graph import giving_logits, to_onnx
 from training.export.image_model import ImageModel
 from training.export.quantize import to_int8
 from training.export.record import Int8Record, Record
@@ -160,10 +160,10 @@ def test_a_record_of_other_weights_is_not_used(tmp_path: Path) -> None:
 
 @pytest.fixture
 def data(tmp_path: Path) -> Path:
-    """30 photos of noise, of which all but every fifth are labelled with what the model takes them for."""
+    """60 photos of noise, of which all but every fifth are labelled with what the model takes them for."""
     folder = tmp_path / "data" / "eval" / "images"
     folder.mkdir(parents=True)
-    pictures = parity.random_pixels(36, 30)
+    pictures = parity.random_pixels(36, 60)
     spec = model().preprocessing
     said = model().classifier().logits(np.stack([fit(Image.fromarray(each), spec) for each in pictures])).argmax(1)
     rows = ["path\timagenet_index"]
@@ -186,14 +186,14 @@ def test_one_command_keeps_what_exports_without_data_reuse(tmp_path: Path, data:
     logits = model().classifier().logits(parity.random_pixels(32))
     np.testing.assert_allclose(served, probabilities(logits, kept.calibration.temperature), atol=1e-5)
     card = (tmp_path / "artifacts/tiny/1/model-card.md").read_text("utf-8")
-    assert f"calibrated with temperature {kept.calibration.temperature:.3f} on 30 photos of eval/images" in card
+    assert f"calibrated with temperature {kept.calibration.temperature:.3f} on 60 photos of eval/images" in card
     assert "at temperature 1" in card
 
 
 def test_without_a_record_an_export_measures_where_photos_are(tmp_path: Path, data: Path) -> None:
     manifest = image.export(model(), dataclasses.replace(request(tmp_path), data=data)).manifest
     assert manifest.calibration is not None
-    assert "30 photos of eval/images" in manifest.calibration.data
+    assert "60 photos of eval/images" in manifest.calibration.data
     assert {each.metric for each in manifest.metrics} == {"top1", "top5"}
     assert not (tmp_path / "records").exists()
 
@@ -217,3 +217,34 @@ def test_parity_refuses_what_is_no_number() -> None:
         parity.check(
             model().classifier().probabilities, cast(parity.Function, broken), {"x": parity.random_pixels(32)}
         )
+
+
+@pytest.mark.parametrize("temperature", [1.0, 0.05, 20.0])
+def test_parity_is_judged_before_the_temperature(temperature: float) -> None:
+    """Logits that are 1e-3 away are refused whatever the temperature would make of them; 1e-6 passes."""
+    classifier = model().classifier()
+    classifier.temperature = temperature
+    pixels = {"noise": parity.random_pixels(32)}
+    logits = Session(giving_logits(to_onnx(classifier, 32), temperature).SerializeToString())
+    found = parity.check(classifier.logits, logits, pixels)
+    assert max(found.max_abs_diff.values()) < 1e-5
+    with pytest.raises(ParityError):
+        parity.check(lambda batch: classifier.logits(batch) + np.float32(1e-3), logits, pixels)
+
+
+def test_a_graph_that_does_not_end_in_its_temperature_is_refused() -> None:
+    graph = to_onnx(model().classifier(), 32)
+    with pytest.raises(ExportError, match="does not end in a temperature"):
+        giving_logits(graph, 0.5)
+
+
+def test_differences_are_in_units_of_the_largest_logit() -> None:
+    large = {"x": parity.random_pixels(4)}
+    wanted = np.array([[1000.0, 0.0]] * 8, np.float32)
+
+    def answers(shift: float) -> parity.Function:
+        return lambda batch: wanted[: len(batch)] + np.float32(shift)
+
+    assert parity.check(answers(0), answers(0.05), large).max_abs_diff["x"] == pytest.approx(5e-5, rel=0.01)
+    with pytest.raises(ParityError):
+        parity.check(answers(0), answers(0.2), large)

@@ -16,6 +16,7 @@ from tests.trained import Workshop
 from training import recipe as recipes
 from training.errors import GateError
 from training.export import trained_pictures
+from training.export.calibrate import Finding
 from training.export.origin import Origin
 from training.export.runtime import Session
 from training.objectives.classification import Classification
@@ -100,11 +101,14 @@ def test_other_classes_cannot_be_compared(tmp_path: Path) -> None:
 
 
 def test_without_a_validation_part_nothing_is_calibrated() -> None:
-    assert trained_pictures.calibrated(untrained("data.validation=0")) is None
-    found = trained_pictures.calibrated(untrained())
-    assert found is not None
-    assert found.data.startswith("145 validation pictures")
-    assert 0 < found.confident_score <= 1
+    found = trained_pictures.calibrated(untrained("data.validation=0"))
+    assert found == Finding(None, "no validation part was held out to calibrate on")
+
+
+def test_too_few_validation_pictures_are_not_calibrated_on() -> None:
+    found = trained_pictures.calibrated(untrained("data.validation=0.03"))
+    assert found.calibration is None
+    assert found.reason.endswith("validation pictures are too few to calibrate on: at least 50 are needed")
 
 
 def test_a_network_that_looks_from_both_sides_is_published_in_int8_too(tmp_path: Path) -> None:
