@@ -30,6 +30,55 @@ def test_a_group_is_its_run_of_classes(group: str, class_ids: set[int]) -> None:
     assert {class_id for class_id, found in read_groups(GROUPS, 1000).items() if found == group} == class_ids
 
 
+WITHOUT = {583}  # the guillotine: no everyday word covers it
+SPOT = {
+    "vehicle": {407: "ambulance", 561: "forklift", 833: "submarine", 405: "airship", 802: "snowmobile"},
+    "food": {963: "pizza", 928: "ice cream", 934: "hotdog", 965: "burrito"},
+    "television": {851: "television"},
+    "toy": {850: "teddy", 611: "jigsaw puzzle"},
+    "animal": {334: "porcupine", 105: "koala", 340: "zebra", 360: "otter", 71: "scorpion"},
+    "building": {442: "bell cote", 762: "restaurant", 900: "water tower", 624: "library"},
+    "furniture": {453: "bookcase", 703: "park bench"},
+    "plant": {958: "hay", 989: "hip"},
+    "tool": {696: "paintbrush", 621: "lawn mower", 587: "hammer"},
+    "clothes": {443: "bib", 529: "diaper", 610: "jersey"},
+    "musical instrument": {714: "pick", 889: "violin"},
+    "wild dog": {272: "coyote", 273: "dingo"},
+    "seashell": {112: "conch"},
+    "snail": {113: "snail"},
+    "wolf": {269: "timber wolf", 270: "white wolf", 271: "red wolf"},
+    "teapot": {849: "teapot"},
+    "kitchenware": {505: "coffeepot", 923: "plate"},
+    "helmet": {715: "pickelhaube"},
+}
+
+
+def test_every_class_has_a_group() -> None:
+    assert set(range(1000)) - read_groups(GROUPS, 1000).keys() == WITHOUT
+
+
+@pytest.mark.parametrize("group", SPOT)
+def test_classes_are_where_people_look_for_them(group: str) -> None:
+    groups = read_groups(GROUPS, 1000)
+    assert {class_id: groups[class_id] for class_id in SPOT[group]} == dict.fromkeys(SPOT[group], group)
+
+
+def test_the_classes_of_these_checks_are_what_they_are_called() -> None:
+    labels = published_labels()
+    wrong = {i: labels[i] for named in SPOT.values() for i, name in named.items() if labels[i] != name}
+    assert not wrong
+
+
+def published_labels() -> list[str]:
+    """Of the class list, as an artifact has them."""
+    store = Store(read_settings().artifacts)
+    if not store.versions("efficientnet-lite0"):
+        pytest.skip("not exported yet: efficientnet-lite0; run `make models`")
+    artifact = store.find("efficientnet-lite0")
+    assert artifact.manifest.labels is not None
+    return [each.label for each in Labels.read(artifact.path(artifact.manifest.labels)).classes]
+
+
 def test_published_labels_carry_names_and_groups() -> None:
     store = Store(read_settings().artifacts)
     if not store.versions("efficientnet-lite0"):
