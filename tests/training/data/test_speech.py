@@ -120,6 +120,20 @@ def test_free_spoken_digits_by_their_names(root: Path) -> None:
     assert {each.speaker for each in found.train.listed} == {"jackson", "theo"}
 
 
+@pytest.mark.parametrize("held", ["theo", "lucas"])
+def test_one_speaker_may_be_what_is_judged_by(root: Path, held: str) -> None:
+    for take in range(8):
+        for number, speaker in enumerate(("theo", "lucas", "jackson")):
+            write_wav(root / f"{take % 3}_{speaker}_{take}.wav", tone(20 * number + take))
+    asked = {"is_fsdd": True, "test_fraction": 0.2, "max_clip_s": 16.0, "cache": root.parent / "cache"}
+    found = read_recordings(root, **asked, test_speaker=held)  # type: ignore[arg-type]
+    assert {each.speaker for each in found.test.listed} == {held}
+    assert {each.speaker for each in found.train.listed} == {"theo", "lucas", "jackson"} - {held}
+    assert (len(found.train), len(found.test)) == (16, 8), "takes 0 to 4 of the others are learnt from too"
+    with pytest.raises(DataError, match="nobody is called maria, only jackson, lucas, theo"):
+        read_recordings(root, **asked, test_speaker="maria")  # type: ignore[arg-type]
+
+
 def test_a_tar(root: Path, tmp_path: Path) -> None:
     for number, name in enumerate(write_tones(root)):
         (root / name).with_suffix(".txt").write_text(f"word {number}")
