@@ -18,6 +18,7 @@ from models.store import Store
 from service.admission import Clock
 from service.api import admin, catalog, classify, health, openapi, pages, problems, transcribe
 from service.api.deps import Services
+from service.api.methods import Methods
 from service.api.middleware import RequestScope
 from service.changes import Changes
 from service.loader import Loader
@@ -58,11 +59,12 @@ def create_app(settings: Settings, clock: Clock = time.monotonic) -> FastAPI:
     pages.install(app)
     problems.install(app)
     openapi.install(app, has_keys=bool(settings.api_keys))
+    app.add_middleware(Methods)
     if settings.cors_origins:
         app.add_middleware(
             CORSMiddleware,
             allow_origins=settings.cors_origins,
-            allow_methods=["GET", "POST"],
+            allow_methods=["GET", "HEAD", "POST"],
             allow_headers=["*"],
             expose_headers=["X-Request-ID", "Server-Timing", "Retry-After"],
         )

@@ -15,7 +15,7 @@ from typing import TypeVar
 from models.manifest import Task
 from models.store import ArtifactDamagedError, ArtifactNotFoundError, Store
 from service.errors import Draining, ModelNotFound, NotReady, PerceptError
-from service.roster import Entry, Roster, ServedModel
+from service.roster import SERVED_TASKS, Entry, Roster, ServedModel
 
 _log = logging.getLogger(__name__)
 _RETRY_AFTER_S = 2.0
@@ -105,11 +105,9 @@ class Registry:
 
     def _missing(self, reference: str) -> str:
         try:
-            self._store.find(reference)
-        except ArtifactNotFoundError:
-            return f"there is no model {reference[:80]}"
-        except ArtifactDamagedError:
-            pass
+            self._refuse_if_inner(reference)
+        except ModelNotFound as error:
+            return error.detail
         return f"{reference} is published but not loaded; name it in PERCEPT_MODELS, or load it"
 
     def load_all(self) -> None:
@@ -173,12 +171,7 @@ class Registry:
         return Entry(reference, _task_of(self._store, reference), is_configured=False)
 
     def _renewed(self, entry: Entry, reference: str) -> Entry:
-        try:
-            self._store.find(reference)
-        except ArtifactNotFoundError as error:
-            raise ModelNotFound(f"there is no model {reference[:80]} in the store") from error
-        except ArtifactDamagedError:
-            pass  # loading says how
+        self._refuse_if_inner(reference, " in the store")
         reason = self._bring(entry, reference)
         if self._roster.is_stopped:
             raise Draining(_ENDING, _RETRY_AFTER_S)
@@ -186,6 +179,21 @@ class Registry:
             kept = f"; {entry.model.id} goes on serving" if entry.model else ""
             raise NotReady(f"{reference} was not loaded: {reason}{kept}", _RETRY_AFTER_S)
         return self._entry(entry.reference)
+
+    def _refuse_if_inner(self, reference: str, where: str = "") -> None:
+        """Pass what requests may ask for, damaged or not: loading says how it is damaged.
+
+        Raises:
+            ModelNotFound: there is no such artifact, or its task is none that requests ask for.
+        """
+        try:
+            task = self._store.find(reference).manifest.task
+        except ArtifactNotFoundError as error:
+            raise ModelNotFound(f"there is no model {reference[:80]}{where}") from error
+        except ArtifactDamagedError:
+            return
+        if task not in SERVED_TASKS:
+            raise ModelNotFound(f"{reference} does {task} for other models and is not served by itself")
 
     def _bring(self, entry: Entry, reference: str) -> str | None:
         """Load what `reference` means and let it take the entry's place; else the reason, and what served stays."""

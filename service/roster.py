@@ -21,6 +21,8 @@ from service.engine import Engine
 from service.plan import Plan
 
 State = Literal["loading", "ready", "failed", "unloaded"]
+SERVED_TASKS: tuple[Task, ...] = ("image-classification", "speech-recognition")
+"""What requests ask for; models for other tasks work inside of these."""
 _log = logging.getLogger(__name__)
 
 

@@ -12,14 +12,13 @@ import hmac
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Annotated, Any, TypeVar
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from starlette.types import Receive
 
 from service.admission import Clock
+from service.api.origin import is_from_this_machine
 from service.api.parameters import decimal
 from service.api.upload import Body, BodyLimits
 from service.changes import Changes
@@ -29,7 +28,6 @@ from service.settings import Role, Settings
 from service.telemetry import Telemetry
 
 TIMEOUT_HEADER = "X-Request-Timeout"
-_FORWARDED = ("forwarded", "x-forwarded-for", "x-real-ip")  # what proxies add
 T = TypeVar("T")
 
 
@@ -119,40 +117,15 @@ async def may_administer(request: Request, services: Parts) -> None:
         await may_infer(request, services)
         if "admin" not in _roles(request, services.settings):
             raise Forbidden("this key is for inference; send one with the role admin")
-    elif not _is_from_this_machine(request):
+    elif not is_from_this_machine(request):
         raise Forbidden(
-            "without keys this is answered only to programs on the service's own machine that ask it directly; "
+            "without keys this is answered only to programs on the service's own machine that ask it directly, "
+            "and to its own pages; "
             "configure a key with the role admin in PERCEPT_API_KEYS"
         )
 
 
 AdminKey = Depends(may_administer)
-
-
-def _is_from_this_machine(request: Request) -> bool:
-    """A loopback client that speaks for itself: no proxy passed the request on, no page from elsewhere sent it."""
-    origin = request.headers.get("origin")
-    return (
-        request.client is not None
-        and _is_loopback(request.client.host)
-        and not any(name in request.headers for name in _FORWARDED)
-        and (origin is None or _is_loopback(_host_of(origin)))
-    )
-
-
-def _host_of(origin: str) -> str:
-    try:
-        return urlsplit(origin).hostname or ""
-    except ValueError:
-        return ""
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        address = ip_address(host)
-    except ValueError:
-        return host == "localhost"
-    return (getattr(address, "ipv4_mapped", None) or address).is_loopback
 
 
 async def takes_no_fields(request: Request) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from models.manifest import Task
-from models.store import Store
+from models.manifest import Manifest, Task
+from models.store import Staging, Store
 from service.engine import Engine
 from service.errors import Draining, ModelNotFound, NotReady
 from service.loader import Loader
@@ -22,7 +22,7 @@ from service.registry import Registry
 from service.roster import ServedModel
 from service.settings import Settings
 from service.vision.classify import ImageModel
-from tests.artifacts import picture, publish
+from tests.artifacts import fill, picture, publish
 
 TASK: Task = "image-classification"
 PATIENCE_S = 10.0
@@ -79,6 +79,23 @@ def test_what_is_not_loaded_is_not_found_in_words(registry: Registry, reference:
     registry.load_all()
     with pytest.raises(ModelNotFound, match=words):
         registry.find(ImageModel, TASK, reference)
+
+
+def _of_another_task(staging: Staging) -> Manifest:
+    manifest = fill("inner", {"fp32": 1.0})(staging)
+    return manifest.model_copy(update={"task": "voice-activity-detection"})
+
+
+@pytest.mark.parametrize("change", ["load", "reload", "unload"])
+def test_a_model_that_works_inside_of_others_is_none_to_ask_for(
+    registry: Registry, tmp_path: Path, change: str
+) -> None:
+    Store(tmp_path).build("inner", _of_another_task)
+    words = "inner does voice-activity-detection for other models and is not served by itself"
+    with pytest.raises(ModelNotFound, match=words):
+        getattr(registry, change)("inner")
+    with pytest.raises(ModelNotFound, match=words):
+        registry.find(ImageModel, TASK, "inner")
 
 
 def test_a_model_of_another_task_is_not_found(registry: Registry) -> None:

@@ -124,6 +124,8 @@ def test_without_keys_this_machine_may_administer(host: str, headers: dict[str, 
         (("127.0.0.1", 9), {"origin": "null"}),
         (("127.0.0.1", 9), {"origin": ""}),
         (("127.0.0.1", 9), {"origin": "http://[::1"}),
+        (("127.0.0.1", 9), {"origin": "http://localhost:3000", "host": "localhost:8000"}),
+        (("127.0.0.1", 9), {"sec-fetch-site": "cross-site", "host": "localhost:8000"}),
     ],
 )
 def test_without_keys_nobody_else_may(client: tuple[str, int] | None, headers: dict[str, str]) -> None:
