@@ -13,15 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 from types import FrameType
-from typing import NoReturn
+from typing import NoReturn, TextIO
 
 import uvicorn
 
 from service import logs
 from service.app import create_app
+from service.chatter import Chatter
 from service.ending import LAST_WORDS_S, Ending
 from service.errors import StartupError
-from service.settings import Settings, read_settings
+from service.settings import Settings, log_format, read_settings
 
 _BACKLOG = 2048
 _CONFIGURATION_ERROR = 2
@@ -84,21 +85,46 @@ def _greet(settings: Settings, port: int) -> None:
 
 def main() -> int:
     """Serve until a signal; 0 after a clean end, 2 where the configuration is wrong."""
+    libraries = logs.Libraries()
+    chatter = Chatter(libraries.hear)
+    stream = chatter.start()
     try:
-        settings = read_settings()
-        app = create_app(settings)
+        status, is_idle = _serve(libraries, stream)
     except StartupError as error:
-        print(f"percept: {error.detail}", file=sys.stderr)
+        _refuse(error, libraries, stream)
         return _CONFIGURATION_ERROR
-    logs.configure(settings.log_format, settings.log_level)
-    for each in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
-    server = Server(_config(app, settings), settings, app.state.services.stop_admitting)
-    server.run()
-    status = 0 if server.started else 1
-    if not app.state.services.lanes_ended:
+    finally:
+        chatter.stop()
+    if not is_idle:
         _leave(status)
     return status
+
+
+def _serve(libraries: logs.Libraries, stream: TextIO) -> tuple[int, bool]:
+    """The process's status, and whether every thread that matters has ended.
+
+    Raises:
+        StartupError: the configuration is wrong.
+    """
+    settings = read_settings()
+    logs.configure(settings.log_format, settings.log_level, libraries, stream)
+    app = create_app(settings)
+    services = app.state.services
+    services.telemetry.watch_libraries(libraries.counts)
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
+    server = Server(_config(app, settings), settings, services.stop_admitting)
+    server.run()
+    return 0 if server.started else 1, bool(services.lanes_ended)
+
+
+def _refuse(error: StartupError, libraries: logs.Libraries, stream: TextIO) -> None:
+    """One sentence, in the log's format as far as that can be told."""
+    if log_format() == "text":
+        print(f"percept: {error.detail}", file=stream)
+        return
+    logs.configure("json", "info", libraries, stream)
+    _log.critical("%s", error.detail)
 
 
 def _leave(status: int) -> NoReturn:

@@ -19,6 +19,7 @@ from service.errors import StartupError
 
 ENV_PREFIX = "PERCEPT_"
 Role = Literal["inference", "admin"]
+LogFormat = Literal["text", "json"]
 _BLANKS = " \t\r\n"
 _LONGEST_BLANK = 3  # an unset variable and the line's end that a command adds
 ModelReference = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]{0,63}(@[1-9][0-9]{0,8})?$")]
@@ -108,7 +109,7 @@ class Settings(BaseSettings):
     """PEM file with the certificate chain; with `tls_key` it makes the service speak HTTPS."""
     tls_key: Path | None = None
     """PEM file with the certificate's private key."""
-    log_format: Literal["text", "json"] = "text"
+    log_format: LogFormat = "text"
     """`text` for people, `json` for one object a line."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe message that is logged."""
@@ -153,3 +154,17 @@ def read_settings() -> Settings:
         field = str(first["loc"][0]) if first["loc"] else "settings"
         words = first["msg"].removeprefix("Value error, ")  # pydantic's way to quote our own
         raise StartupError(f"{ENV_PREFIX}{field.upper()}: {words}") from error
+
+
+class _LogFormat(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, extra="ignore")
+
+    log_format: LogFormat = "text"
+
+
+def log_format() -> LogFormat:
+    """How to say that another setting is wrong; `text` where this one is."""
+    try:
+        return _LogFormat().log_format
+    except ValidationError:
+        return "text"

@@ -7,10 +7,10 @@ scrape asks for them.
 from __future__ import annotations
 
 from collections import Counter as Counts
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
-from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.registry import Collector
@@ -59,6 +59,10 @@ class Telemetry:
         """Read these at every scrape."""
         self.registry.register(_Readings(engines, models))
 
+    def watch_libraries(self, counts: Mapping[str, int]) -> None:
+        """Read at every scrape how often each library said something to the log or to standard error."""
+        self.registry.register(_Messages(counts))
+
     def observe(self, model: str, queue_s: float, decode_s: float, inference_s: float, batch_size: int) -> None:
         """Note where the time of an answered request went, in seconds."""
         self.queue_duration.labels(model).observe(queue_s)
@@ -69,6 +73,21 @@ class Telemetry:
     def exposition(self) -> bytes:
         """The Prometheus text format, version 0.0.4."""
         return generate_latest(self.registry)
+
+
+class _Messages(Collector):
+    """A counter whose values live elsewhere."""
+
+    def __init__(self, counts: Mapping[str, int]) -> None:
+        self._counts = counts
+
+    def collect(self) -> Iterator[Metric]:
+        messages = CounterMetricFamily(
+            "percept_library_messages", "Lines that libraries wrote, kept at debug.", labels=["library"]
+        )
+        for library, count in list(self._counts.items()):
+            messages.add_metric([library], count)
+        yield messages
 
 
 class _Readings(Collector):

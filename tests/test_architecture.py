@@ -52,6 +52,7 @@ ONLY_IN = {
 # The middle of the service, from the inside out: each module may import of `service` only what stands in its row.
 INNER = {
     "service/errors.py": set[str](),
+    "service/chatter.py": set[str](),
     "service/logs.py": set[str](),
     "service/telemetry.py": set[str](),
     "service/runner.py": set[str](),

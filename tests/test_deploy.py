@@ -34,6 +34,7 @@ def metric_names() -> set[str]:
     telemetry.cancelled.labels("queued").inc()
     telemetry.audio_seconds.labels("m").inc()
     labels = {"model": "m", "version": "1", "variant": "fp32", "provider": "cpu"}
+    telemetry.watch_libraries({"libtiff": 1})
     telemetry.watch(lambda: [("m", 0, 0)], lambda: [(labels, True)])
     return set(re.findall(r"^([a-z_]+)[ {]", telemetry.exposition().decode("utf-8"), re.MULTILINE))
 
