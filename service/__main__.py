@@ -12,17 +12,21 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
-from typing import NoReturn, TextIO
+from typing import Any, NoReturn, TextIO
 
 import uvicorn
 
 from service import logs
 from service.app import create_app
 from service.chatter import Chatter
+from service.connections import Connections, affordable
 from service.ending import LAST_WORDS_S, Ending
 from service.errors import StartupError
+from service.http_protocol import HttpProtocol
 from service.settings import Settings, log_format, read_settings
+from service.tls_door import TlsDoor, tls_context
 
 _BACKLOG = 2048
 _CONFIGURATION_ERROR = 2
@@ -30,10 +34,12 @@ _log = logging.getLogger("percept")
 
 
 class Server(uvicorn.Server):
-    """uvicorn that is not ready from the moment of SIGTERM, goes on answering for `drain_s`, and then ends."""
+    """uvicorn that looks after its connections, and from the moment of SIGTERM is not ready, goes on answering for
+    `drain_s`, and then ends."""
 
-    def __init__(self, config: uvicorn.Config, settings: Settings, stop_admitting: Callable[[], None]) -> None:
-        super().__init__(config)
+    def __init__(self, app: object, settings: Settings, stop_admitting: Callable[[], None]) -> None:
+        self._connections = Connections(affordable(settings.max_connections))
+        super().__init__(_config(app, settings, self._connections))
         self._settings = settings
         self._stop_admitting = stop_admitting
         self._is_draining = False
@@ -62,10 +68,12 @@ class Server(uvicorn.Server):
         ending = asyncio.create_task(self._ending.await_all(state.tasks, state.connections))
         await super().shutdown(sockets)
         await ending
+        self._watch.cancel()
 
     async def startup(self, sockets: list[object] | None = None) -> None:  # type: ignore[override]  # only passed on
         """Start to listen, and say where."""
         await super().startup(sockets)  # type: ignore[arg-type]  # the same argument
+        self._watch = asyncio.create_task(self._connections.watch())
         if self.started:
             port = self.servers[0].sockets[0].getsockname()[1]
             _greet(self._settings, port)
@@ -113,7 +121,7 @@ def _serve(libraries: logs.Libraries, stream: TextIO) -> tuple[int, bool]:
     services.telemetry.watch_libraries(libraries.counts)
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda *_: None)  # uvicorn raises the signal again when it has ended cleanly
-    server = Server(_config(app, settings), settings, services.stop_admitting)
+    server = Server(app, settings, services.stop_admitting)
     server.run()
     return 0 if server.started else 1, bool(services.lanes_ended)
 
@@ -134,9 +142,11 @@ def _leave(status: int) -> NoReturn:
     os._exit(status)
 
 
-def _config(app: object, settings: Settings) -> uvicorn.Config:
+def _config(app: object, settings: Settings, connections: Connections) -> uvicorn.Config:
     return uvicorn.Config(
         app,  # type: ignore[arg-type]  # uvicorn's own alias of ASGI applications is narrower than starlette's
+        http=_doors(settings, connections),  # type: ignore[arg-type]  # uvicorn only calls it
+        ws="none",
         host=settings.host,
         port=settings.port,
         backlog=_BACKLOG,
@@ -146,11 +156,27 @@ def _config(app: object, settings: Settings) -> uvicorn.Config:
         server_header=False,
         proxy_headers=bool(settings.trusted_proxies),
         forwarded_allow_ips=settings.trusted_proxies or None,
-        ssl_certfile=settings.tls_certificate,
-        ssl_keyfile=settings.tls_key,
         # the last resort behind `Ending`, which says why and lets requests answer
         timeout_graceful_shutdown=math.ceil(settings.shutdown_timeout_s + 2 * LAST_WORDS_S),
     )
+
+
+def _doors(settings: Settings, connections: Connections) -> Callable[..., asyncio.Protocol]:
+    """What makes the protocol of a connection from uvicorn's arguments.
+
+    Raises:
+        StartupError: the TLS files are wrong.
+    """
+    timeout_s = settings.header_timeout_s
+    http = partial(HttpProtocol, connections=connections, header_timeout_s=timeout_s)
+    if settings.tls_certificate is None:
+        return http
+    context = tls_context(settings.tls_certificate, settings.tls_key)
+
+    def door(**uvicorns: Any) -> TlsDoor:
+        return TlsDoor(partial(http, **uvicorns), context, connections=connections, timeout_s=timeout_s)
+
+    return door
 
 
 if __name__ == "__main__":

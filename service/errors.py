@@ -2,10 +2,12 @@
 
 PerceptError
 ├── RequestError                  the client can mend it
-│   ├── MalformedRequest          the HTTP body is not what its headers say
+│   ├── MalformedRequest          it is no valid HTTP, or its body is not what its headers say
+│   ├── HeadersTooLarge           its header has no end
+│   ├── MethodNotAllowed          no route answers it
 │   ├── Unauthorized, Forbidden   keys
 │   ├── ModelNotFound             no such model, or not loaded
-│   ├── RequestTimeout            the body arrives too slowly
+│   ├── RequestTimeout            its header or body arrives too slowly
 │   ├── PayloadTooLarge, ImageTooLarge, AudioTooLong
 │   ├── UnsupportedMedia          the bytes are of no format we read
 │   └── InvalidParameter, UndecodableImage, UndecodableAudio, NoAudioStream
@@ -39,7 +41,19 @@ class RequestError(PerceptError):
 
 
 class MalformedRequest(RequestError):
-    """Broken multipart, an empty body or part, no `file`, or more than one."""
+    """No valid HTTP; broken multipart, an empty body or part, no `file`, or more than one."""
+
+
+class HeadersTooLarge(RequestError):
+    """Too many header lines, or too many bytes in them, trailers and the framing of chunks included."""
+
+    code = "headers_too_large"
+
+
+class MethodNotAllowed(RequestError):
+    """A method that nothing here answers, found before there was a route."""
+
+    code = "method_not_allowed"
 
 
 class Unauthorized(RequestError):
@@ -61,7 +75,7 @@ class ModelNotFound(RequestError):
 
 
 class RequestTimeout(RequestError):
-    """The body arrives too slowly."""
+    """The header or the body arrives too slowly."""
 
     code = "request_timeout"
 

@@ -91,6 +91,10 @@ class Settings(BaseSettings):
     """Largest body of /transcribe."""
     max_audio_s: float = Field(default=14_400.0, gt=0)
     """Longest recording, in seconds, counted while it is decoded."""
+    max_connections: int = Field(default=1000, ge=4)
+    """Open connections; fewer where the process may open few files (half of what is left beside 32 of its own)."""
+    header_timeout_s: float = Field(default=10.0, gt=0)
+    """Time for a request's header, and TLS before it; then 408, or the connection is closed if nothing was sent."""
     body_idle_timeout_s: float = Field(default=10.0, gt=0)
     """A body of which nothing arrives for this long is refused with 408."""
     min_body_bytes_per_s: int = Field(default=16_384, ge=0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -82,12 +83,14 @@ def served(
     status: int = 0,
     awaited: str = "/health/ready",
     kept_log: IO[str] | None = None,
+    tls: ssl.SSLContext | None = None,
     **settings: str,
 ) -> Iterator[Served]:
     """Serve with the default settings, or these (`models="…"` is PERCEPT_MODELS); gives it once it is ready.
 
-    Ready is where `awaited` answers 200. Afterwards the command gets SIGTERM, and must end with this status within a
-    minute; what it said is in `kept_log` then, a file open for reading and writing, at its beginning.
+    Ready is where `awaited` answers 200; where the settings ask for TLS, `tls` is what a client believes. Afterwards
+    the command gets SIGTERM, and must end with this status within a minute; what it said is in `kept_log` then, a
+    file open for reading and writing, at its beginning.
     """
     port = free_port()
     given = {f"PERCEPT_{name.upper()}": value for name, value in {"port": str(port), **settings}.items()}
@@ -96,8 +99,8 @@ def served(
         log = kept_log or own_log
         process = ends.enter_context(_started(command, environment, log))
         try:
-            url = f"http://127.0.0.1:{port}"
-            _await_readiness(process, url + awaited, log)
+            url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
+            _await_readiness(process, url + awaited, log, tls)
             yield Served(url, process.pid)
         finally:
             process.send_signal(signal.SIGTERM)
@@ -110,11 +113,13 @@ def _started(command: tuple[str, ...], environment: dict[str, str], log: IO[str]
     return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log, text=True)
 
 
-def _await_readiness(process: subprocess.Popen[str], url: str, log: IO[str]) -> None:
+def _await_readiness(
+    process: subprocess.Popen[str], url: str, log: IO[str], tls: ssl.SSLContext | None = None
+) -> None:
     end = time.monotonic() + _PATIENCE_S
     while time.monotonic() < end:
         with suppress(httpx.TransportError):
-            if httpx.get(url).status_code == HTTPStatus.OK:
+            if httpx.get(url, verify=tls or True).status_code == HTTPStatus.OK:
                 return
         with suppress(subprocess.TimeoutExpired):
             process.wait(0.05)

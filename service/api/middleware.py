@@ -1,5 +1,7 @@
 """Around every request: its id, its times, its metrics, its line in the log, and the last resort for our own bugs.
 
+What the wire refuses (`service.incoming`) is answered here like any other error, though no route has seen it.
+
 It also ends uploads politely: where an answer is given before the whole body was read, the rest is read and thrown
 away for a bounded time, so that the client gets the answer instead of a reset connection, and then the connection
 is closed.
@@ -22,7 +24,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from service.admission import Job
 from service.api.problems import for_error, problem
-from service.errors import Draining
+from service.errors import Draining, PerceptError
+from service.incoming import STATE, Incoming
 from service.logs import REQUESTS
 from service.telemetry import Telemetry
 
@@ -30,6 +33,7 @@ REQUEST_ID = "X-Request-ID"
 _ACCEPTABLE_ID = re.compile(r"^[A-Za-z0-9._:+/=-]{1,128}$")
 _DRAIN_S = 5.0
 _RETRY_AFTER_S = 1.0
+_OUTLASTED = "the service is shutting down, and this took longer than it may; send it again, to another instance"
 _log = logging.getLogger(REQUESTS)
 _bugs = logging.getLogger(__name__)
 
@@ -56,13 +60,17 @@ class RequestScope:
             return
         exchange = Exchange(scope, receive, send, self._clock)
         try:
-            await self._app(scope, exchange.receive, exchange.send)
+            if exchange.refusal:
+                await exchange.refuse(exchange.refusal)
+            else:
+                await self._app(scope, exchange.receive, exchange.send)
         except asyncio.CancelledError:
             if not self._is_draining():
                 raise
             # the server ends requests that outlast its shutdown in this way: the task ends behind this answer
-            exchange.state["problem_code"] = Draining.code
-            await exchange.refuse()
+            await exchange.refuse(Draining(_OUTLASTED, _RETRY_AFTER_S))
+        except PerceptError as error:
+            await exchange.refuse(error)
         except Exception:  # our bug; the client gets an id that finds it in the log
             _bugs.exception("request %s failed", exchange.request_id)
             exchange.state["problem_code"] = "internal_error"
@@ -129,9 +137,22 @@ class Exchange:
         self.state |= {"request_id": self.request_id, "begun_at": self.begun_at}
         self.scope["state"] = self.state
 
+    @property
+    def refusal(self) -> PerceptError | None:
+        """Why the wire refuses the rest of the request, where it does."""
+        incoming: Incoming | None = self.state.get(STATE)
+        return incoming.refusal if incoming else None
+
     async def receive(self) -> Message:
-        """Pass a message in, noting the end of the body."""
+        """Pass a message in, noting the end of the body.
+
+        Raises:
+            PerceptError: the wire refuses what comes next.
+        """
         message = await self.raw_receive()
+        if self.refusal and message["type"] != "http.disconnect":
+            self.is_body_read = True  # nothing more of it will be given
+            raise self.refusal
         if message["type"] == "http.disconnect" or not message.get("more_body", False):
             self.is_body_read = True
         return message
@@ -165,18 +186,18 @@ class Exchange:
             async with asyncio.timeout(_DRAIN_S):
                 while not self.is_body_read:
                     await self.receive()
-        except TimeoutError:
-            pass  # the client had its time; closing now is all that is left
+        except (TimeoutError, PerceptError):
+            pass  # the client had its time, or its body is broken; closing now is all that is left
+
+    async def refuse(self, error: PerceptError) -> None:
+        """Answer with an error that no route has met; an answer that has begun already stays unfinished."""
+        self.state["problem_code"] = error.code
+        await self._answer(for_error(error, self.request_id))
 
     async def fail(self) -> None:
         """Answer 500, unless an answer has begun already."""
         words = "this is a fault of the service; its log knows the request_id"
         await self._answer(problem("internal_error", words, self.request_id))
-
-    async def refuse(self) -> None:
-        """Answer that the service ends; an answer that has begun already stays unfinished, for the client to see."""
-        words = "the service is shutting down, and this took longer than it may; send it again, to another instance"
-        await self._answer(for_error(Draining(words, _RETRY_AFTER_S), self.request_id))
 
     async def _answer(self, response: Response) -> None:
         if not self.is_started:

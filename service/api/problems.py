@@ -47,6 +47,7 @@ KINDS: dict[str, Kind] = {
     "no_audio_stream": Kind(422, "No audio stream"),
     "queue_full": Kind(429, "Queue full"),
     "rate_limited": Kind(429, "Rate limited"),
+    "headers_too_large": Kind(431, "Request header too large"),
     "client_gone": Kind(CLIENT_GONE_STATUS, "Client gone"),
     "internal_error": Kind(500, "Internal error"),
     "not_ready": Kind(503, "Not ready"),

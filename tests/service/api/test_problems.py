@@ -28,6 +28,7 @@ PROMISED = {
     415: {"unsupported_media"},
     422: {"invalid_parameter", "undecodable_image", "undecodable_audio", "no_audio_stream"},
     429: {"queue_full", "rate_limited"},
+    431: {"headers_too_large"},
     499: {"client_gone"},
     500: {"internal_error"},
     503: {"not_ready", "draining"},
