@@ -1,9 +1,9 @@
 """`python -m service.offline`: transcribe recordings without a server, one JSON object a line in and out.
 
 Each line of standard input names a file and what is wanted: `{"path": …, "language": "zh", "prompt": …,
-"beam_size": …}`; each line of standard output is the answer, `{"text", "language", "duration_s", "segments"}`, or
-`{"code", "detail"}` where there is none. Settings are the service's own (`PERCEPT_ARTIFACTS`, `PERCEPT_MODELS`,
-`PERCEPT_VARIANT`); the first speech model of `PERCEPT_MODELS` is used.
+"beam_size": …, "numbers": …}`; each line of standard output is the answer, `{"text", "language", "duration_s",
+"segments"}`, or `{"code", "detail"}` where there is none. Settings are the service's own (`PERCEPT_ARTIFACTS`,
+`PERCEPT_MODELS`, `PERCEPT_VARIANT`); the first speech model of `PERCEPT_MODELS` is used.
 """
 
 from __future__ import annotations
@@ -22,9 +22,10 @@ from service.onnx_runner import place
 from service.settings import read_settings
 from service.speech.language import AUTO, languages_of
 from service.speech.model import Options, Recording, SpeechModel, Transcribes, Transcript
+from service.speech.numerals import numbers_of
 
 _CONFIGURATION_ERROR = 2
-_FIELDS = {"path", "language", "prompt", "beam_size"}
+_FIELDS = {"path", "language", "prompt", "beam_size", "numbers"}
 
 
 def main() -> int:
@@ -66,10 +67,12 @@ def answers(transcriber: Transcribes, languages: Sequence[str], lines: IO[str]) 
 def _transcribe(transcriber: Transcribes, languages: Sequence[str], asked: Mapping[str, str]) -> Transcript:
     if unknown := set(asked) - _FIELDS:
         raise InvalidParameter(f"there is no field {sorted(unknown)[0]}; known are {', '.join(sorted(_FIELDS))}")
+    spoken = languages_of(asked.get("language") or AUTO, languages, "the model")
     options = Options(
-        languages=languages_of(asked.get("language") or AUTO, languages, "the model"),
+        languages=spoken,
         prompt=asked.get("prompt", ""),
         beam_size=int(asked["beam_size"]) if "beam_size" in asked else None,
+        numbers=numbers_of(asked.get("numbers", ""), spoken),
     )
     with Path(asked["path"]).open("rb") as file:
         return transcriber.transcribe(Recording(file, options))

@@ -178,6 +178,10 @@ def _evaluate_options(parser: argparse.ArgumentParser) -> None:
     speech.add_argument(
         "--prompt", action="append", type=_prompt, default=[], metavar="LANGUAGE=TEXT", help="goes before every clip"
     )
+    speech.add_argument(
+        "--numbers", action="append", type=_numbers, default=[], metavar="LANGUAGE=as-is|digits|words",
+        help="how the numbers of clips in a language are to be written",
+    )  # fmt: skip
     speech.add_argument("--beam-size", type=int, choices=range(1, 6), help="default: the model's own")
     speech.add_argument("--detect", action="store_true", help="let the model find the language")
 
@@ -187,6 +191,13 @@ def _prompt(text: str) -> tuple[str, str]:
     if not (language and equals and prompt):
         raise argparse.ArgumentTypeError(f"{text} is not of the form LANGUAGE=TEXT, as in zh=以下是普通话的句子。")
     return language, prompt
+
+
+def _numbers(text: str) -> tuple[str, str]:
+    language, _, numbers = text.partition("=")
+    if not language or numbers not in ("as-is", "digits", "words"):
+        raise argparse.ArgumentTypeError(f"{text} is not of the form LANGUAGE=as-is|digits|words, as in zh=words")
+    return language, numbers
 
 
 def _quantize_options(parser: argparse.ArgumentParser) -> None:
@@ -282,7 +293,7 @@ def _evaluate(options: argparse.Namespace) -> Outcome:
         cache=options.cache,
         model=options.model,
         variant=options.variant,
-        wishes=Wishes(dict(options.prompt) or None, options.beam_size, options.detect),
+        wishes=Wishes(dict(options.prompt) or None, options.beam_size, dict(options.numbers) or None, options.detect),
         url=options.url,
         language=options.language,
     )

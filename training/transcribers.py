@@ -38,10 +38,11 @@ class UnreadableRecordingError(TranscriptionError):
 
 @dataclass(frozen=True)
 class Wishes:
-    """What is asked for with every recording; prompts are by language."""
+    """What is asked for with every recording; prompts, and how numbers are written, are by language."""
 
     prompts: Mapping[str, str] | None = None
     beam_size: int | None = None
+    numbers: Mapping[str, str] | None = None
     is_detected: bool = False
     """Let the model find the language, in place of telling it."""
 
@@ -50,6 +51,8 @@ class Wishes:
         fields = {"language": language} if language and not self.is_detected else {}
         if prompt := (self.prompts or {}).get(language):
             fields["prompt"] = prompt
+        if numbers := (self.numbers or {}).get(language):
+            fields["numbers"] = numbers
         return fields | ({"beam_size": str(self.beam_size)} if self.beam_size else {})
 
 

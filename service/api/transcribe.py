@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import get_args
 
@@ -19,6 +20,7 @@ from service.api.upload import read_upload
 from service.errors import InvalidParameter
 from service.speech.language import AUTO, languages_of
 from service.speech.model import Options, Recording, SpeechModel, Task, Transcript
+from service.speech.numerals import Numbers, numbers_of
 from service.speech.text import ChineseScript
 
 router = APIRouter()
@@ -28,8 +30,8 @@ _MAX_PROMPT_CHARACTERS = 2_000  # the model looks at the last 223 tokens of it
 _FORMATS, _LATER_FORMATS = ("json", "text"), ("srt", "vtt")
 _TIMESTAMPS = ("none", "segment")
 _FIELDS = (
-    "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "temperature",
-    "beam_size", "model", "stream",
+    "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "numbers",
+    "temperature", "beam_size", "model", "stream",
 )  # fmt: skip
 _OPENAPI = upload_body(
     "audio/*",
@@ -48,6 +50,12 @@ _OPENAPI = upload_body(
             "description": "text taken to stand before the recording: names, spelling, style",
         },
         "chinese_script": {"type": "string", "enum": list(get_args(ChineseScript)), "default": "simplified"},
+        "numbers": {
+            "type": "string",
+            "enum": list(get_args(Numbers)),
+            "default": "as-is",
+            "description": "`words` writes no digit and no percent sign; `digits` needs `language` zh",
+        },
         "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
         "beam_size": {"type": "integer", "minimum": 1, "maximum": _MAX_BEAM_SIZE, "description": "1 is greedy"},
         "model": {"type": "string", "description": "`name` or `name@version`, such as `whisper-base`"},
@@ -119,13 +127,16 @@ class _Wanted:
             raise InvalidParameter(
                 f"`beam_size` and `temperature`: {model.manifest.name} reads each frame by itself; leave them out"
             )
+        languages = languages_of(parameters.text("language") or AUTO, model.languages, model.manifest.name)
+        task = _task(parameters, model)
         self.options = Options(
-            languages=languages_of(parameters.text("language") or AUTO, model.languages, model.manifest.name),
-            task=_task(parameters, model),
+            languages=languages,
+            task=task,
             prompt=_prompt(parameters.text("prompt") or "", model),
             temperature=temperature,
             beam_size=beam_size or None,
             script=_script(parameters),
+            numbers=_numbers(parameters, languages, task, model),
             has_timestamps=self.has_segments,
         )
 
@@ -160,6 +171,13 @@ def _script(parameters: Parameters) -> ChineseScript:
     scripts: tuple[ChineseScript, ...] = get_args(ChineseScript)
     chosen = parameters.choice("chinese_script", "simplified", scripts)
     return next(script for script in scripts if script == chosen)
+
+
+def _numbers(parameters: Parameters, languages: Sequence[str], task: Task, model: SpeechModel) -> Numbers:
+    numbers = numbers_of(parameters.text("numbers") or "", languages, task)
+    if numbers != "as-is" and not model.is_generative:
+        raise InvalidParameter(f"`numbers`: {model.manifest.name} writes them as it learnt to; leave it out")
+    return numbers
 
 
 def _answer(

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from models.ctc import Emission, Units, best_path
 from service.admission import Clock
+from service.errors import InvalidParameter
 from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded
 from service.speech.model import Options, Segment, Transcript
@@ -54,7 +55,13 @@ class CtcTranscriber(Transcriber):
         self._reading = reading
 
     def session(self, options: Options, stop_if_unwanted: StopIfUnwanted) -> Session:
-        """Begin a recording."""
+        """Begin a recording.
+
+        Raises:
+            InvalidParameter: numbers are wanted otherwise than the model's units write them.
+        """
+        if options.numbers != "as-is":
+            raise InvalidParameter("`numbers`: the model writes them as it learnt to; leave it out")
         return _CtcSession(self, self._reading, options, stop_if_unwanted)
 
     def log_probabilities(self, samples: Samples) -> NDArray[np.float32]:

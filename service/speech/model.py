@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import IO, Literal, Protocol
 
 from service.roster import ServedModel
+from service.speech.numerals import Numbers
 from service.speech.text import ChineseScript
 
 Task = Literal["transcribe", "translate"]
@@ -31,6 +32,8 @@ class Options:
     """Hypotheses kept while decoding; None is the model's default, 1 is greedy."""
     script: ChineseScript = "simplified"
     """How Chinese text is written."""
+    numbers: Numbers = "as-is"
+    """How numbers are written: `digits` only where Chinese alone is spoken, `words` only by a generative model."""
     has_timestamps: bool = True
     """Whether segments with times are wanted; False lets the model write without them."""
 

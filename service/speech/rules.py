@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from service.speech.listener import Logits
+from service.speech.numerals import NumberTokens
 from service.speech.tokenizer import TIMESTAMP_STEP_S, Specials
 
 _NEVER = np.float32(-np.inf)
@@ -42,13 +43,17 @@ class Rules:
     suppressed_first: tuple[int, ...]
     """Not written as the first token: a blank, or the end."""
     has_timestamps: bool
+    numbers: NumberTokens | None = None
+    """Given where no digit and no percent sign may be written."""
     latest_begin_s: float = _LATEST_BEGIN_S
     _never: NDArray[np.int64] = field(init=False)
     _never_first: NDArray[np.int64] = field(init=False)
 
     def __post_init__(self) -> None:
         """Lay the ids out as arrays."""
-        object.__setattr__(self, "_never", _indices(self.suppressed))
+        object.__setattr__(
+            self, "_never", _indices((*self.suppressed, *(self.numbers.alone if self.numbers else ())))
+        )
         object.__setattr__(self, "_never_first", _indices(self.suppressed_first))
 
     def apply(self, logits: Logits, written: Sequence[Sequence[int]]) -> Logits:
@@ -60,6 +65,8 @@ class Rules:
         for row, tokens in zip(logits, written, strict=True):
             if not tokens:
                 row[self._never_first] = _NEVER
+            if self.numbers:
+                row[self.numbers.behind(tokens)] = _NEVER
             if self.has_timestamps:
                 self._forbid_times(row, tokens)
             else:

@@ -12,11 +12,13 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import tiktoken
 
 from service.errors import ArtifactRefused
+from service.speech.numerals import NumberTokens
 
 TIMESTAMP_STEP_S = 0.02
 _LANGUAGE = re.compile(r"<\|([a-z]{2,3})\|>")
@@ -100,6 +102,11 @@ class Tokenizer:
         """The time that a timestamp means, in seconds of the window; None for other tokens."""
         steps = id_ - self.specials.first_timestamp
         return round(steps * TIMESTAMP_STEP_S, 2) if steps >= 0 else None
+
+    @cached_property
+    def numbers(self) -> NumberTokens:
+        """Which tokens write numbers; found once, in some tenths of a second, where somebody wants none."""
+        return NumberTokens(self._tokens)
 
     def words_of_control(self) -> list[int]:
         """Ids that are neither text, nor the end, nor timestamps: never part of a transcript."""

@@ -14,6 +14,7 @@ from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded
 from service.speech.listener import Desk, Listener
 from service.speech.model import Options, Segment, Transcript
+from service.speech.numerals import to_digits
 from service.speech.segment import Window
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
@@ -142,6 +143,7 @@ class _WhisperSession:
             beam_size=options.beam_size or self.beam_size,
             temperature=options.temperature,
             has_timestamps=options.has_timestamps,
+            has_digits=options.numbers != "words",
             previous=self.previous,
         )
 
@@ -164,11 +166,13 @@ class _WhisperSession:
             )
 
     def _written(self, text: str) -> str:
-        """As the client wants Chinese to be written; other languages stay as they are."""
+        """As the client wants Chinese and its numbers to be written; other languages stay as they are."""
         spoken = "en" if self.options.task == "translate" else self.language
-        if spoken not in CHINESE or self.options.script == "as-is":
+        if spoken not in CHINESE:
             return text
-        return widen_punctuation(to_script(text, self.options.script, spoken))
+        if self.options.script != "as-is":
+            text = widen_punctuation(to_script(text, self.options.script, spoken))
+        return to_digits(text) if self.options.numbers == "digits" else text
 
     def transcript(self, decoded: Decoded, decode_s: float, inference_s: float) -> Transcript:
         """All that was read."""

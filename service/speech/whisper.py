@@ -58,6 +58,8 @@ class Wish:
     beam_size: int
     temperature: float
     has_timestamps: bool
+    has_digits: bool
+    """Whether digits and percent signs may be written; without them numbers are words."""
     previous: tuple[int, ...]
     """Tokens of the text that stands before."""
 
@@ -180,6 +182,7 @@ class Whisper:
             (*decoding.suppressed, *self._tokenizer.words_of_control()),
             decoding.suppressed_first,
             wish.has_timestamps,
+            None if wish.has_digits else self._tokenizer.numbers,
         )
         return Search(rules, min(decoding.longest, decoding.positions - beginning), self._should_stop)
 

@@ -89,6 +89,8 @@ BAD = [
     _field("stream", "true"),
     _field("stream", "perhaps"),
     _field("chinese_script", "cursive"),
+    _field("numbers", "three"),
+    _field("numbers", "digits"),
     _field("temperature", "1.5"),
     _field("temperature", "nan"),
     _field("beam_size", "0"),

@@ -56,6 +56,13 @@ def test_a_language_is_named_as_over_http(recording: str, language: str) -> None
     assert got["language"] == "zh"
 
 
+def test_numbers_are_written_as_over_http(recording: str) -> None:
+    (words,) = asked(json.dumps({"path": recording, "language": "zh", "numbers": "words"}))
+    (digits,) = asked(json.dumps({"path": recording, "numbers": "digits"}))
+    assert words["text"] == "hi"
+    assert (digits["code"], "Chinese alone" in digits["detail"]) == ("invalid_parameter", True)
+
+
 def test_an_unknown_language_is_refused_in_words(recording: str) -> None:
     (got,) = asked(json.dumps({"path": recording, "language": "en,Klingon"}))
     assert got["code"] == "invalid_parameter"

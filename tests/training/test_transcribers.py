@@ -26,6 +26,8 @@ def test_wishes_are_the_fields_of_the_route() -> None:
     wishes = Wishes({"zh": "以下是"}, beam_size=2)
     assert wishes.fields("zh") == {"language": "zh", "prompt": "以下是", "beam_size": "2"}
     assert wishes.fields("en") == {"language": "en", "beam_size": "2"}
+    assert Wishes(numbers={"zh": "words"}).fields("zh") == {"language": "zh", "numbers": "words"}
+    assert Wishes(numbers={"zh": "words"}).fields("en") == {"language": "en"}
     assert Wishes(is_detected=True).fields("en") == {}
 
 

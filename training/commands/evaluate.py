@@ -58,7 +58,7 @@ def evaluate_images(asked: Evaluation) -> Outcome:
         StoreError: there is no such artifact.
     """
     if asked.url is not None or asked.language or asked.wishes != Wishes():
-        raise UsageError("--url, --language, --prompt, --beam-size and --detect are for `evaluate speech`")
+        raise UsageError("--url, --language, --prompt, --numbers, --beam-size and --detect are for `evaluate speech`")
     artifact, variant = asked.store.find(asked.model or _IMAGE_MODEL), asked.variant or _IMAGE_VARIANT
     labels = _labels(artifact)
     pictures = _pictures(asked, artifact, labels)

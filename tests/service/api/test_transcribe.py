@@ -13,6 +13,7 @@ from fastapi import FastAPI
 
 from service.app import create_app
 from service.settings import Settings
+from service.speech.numerals import writes_number
 from tests.service.speech.media import RECIPES, sound_file
 from tests.voices import babble
 
@@ -92,8 +93,8 @@ def test_fields_come_from_the_query_or_the_form(app: FastAPI, place: str) -> Non
 @pytest.mark.parametrize("place", ["params", "data"])
 def test_empty_fields_mean_their_defaults(app: FastAPI, place: str) -> None:
     names = (
-        "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "temperature",
-        "beam_size", "model", "stream",
+        "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "numbers",
+        "temperature", "beam_size", "model", "stream",
     )  # fmt: skip
     empty = ask(app, files={"file": TONE}, **{place: dict.fromkeys(names, "")})
     assert empty.status_code == 200, empty.text
@@ -124,6 +125,8 @@ def test_a_model_may_be_named(app: FastAPI, place: str) -> None:
         ("hotwords", "a", "not there yet"),
         ("stream", "true", "not streamed yet"),
         ("beam_size", "6", "from 1 to 5"),
+        ("numbers", "roman", "one of as-is, digits, words"),
+        ("numbers", "digits", "in Chinese alone; send `language` zh"),
     ],
 )
 def test_what_cannot_be_had_is_said_in_words(app: FastAPI, field: str, value: str, words: str) -> None:
@@ -131,6 +134,16 @@ def test_what_cannot_be_had_is_said_in_words(app: FastAPI, field: str, value: st
         answer = ask(app, files={"file": TONE}, **{place: {field: value}})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_parameter")
         assert words in answer.json()["detail"]
+
+
+def test_numbers_are_written_as_asked(app: FastAPI) -> None:
+    for fields in ({"numbers": "words"}, {"numbers": "digits", "language": "zh"}, {"numbers": "as-is"}):
+        answer = ask(app, files={"file": SPEECH}, data={**FAST, **fields})
+        assert answer.status_code == 200, answer.text
+        assert fields["numbers"] != "words" or not writes_number(answer.json()["text"])
+    mixed = ask(app, files={"file": TONE}, data={"numbers": "digits", "language": "en,zh"})
+    english = ask(app, files={"file": TONE}, data={"numbers": "digits", "language": "zh", "task": "translate"})
+    assert (mixed.status_code, english.status_code) == (422, 422)
 
 
 def test_what_later_versions_do_may_be_declined(app: FastAPI) -> None:

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from models.ctc import Units
-from service.errors import ClientGone
+from service.errors import ClientGone, InvalidParameter
 from service.runner import Array, Arrays, FunctionRunner
 from service.speech.ctc import MIN_SAMPLES, CtcTranscriber, Reading
 from service.speech.decode import AudioLimits
 from service.speech.model import Options, Recording, Transcript
+from service.speech.numerals import Numbers
 from tests.service.speech.test_transcribe import hear, wav
 
 STRIDE_S = 0.02
@@ -65,6 +66,12 @@ def test_text_times_and_likelihood() -> None:
     assert (segment.text, segment.temperature, segment.no_speech_probability) == ("one two", 0.0, 0.0)
     assert found.duration_s == pytest.approx(5.5)
     assert (found.decode_s >= 0, found.inference_s) == (True, 1)
+
+
+@pytest.mark.parametrize("numbers", ["words", "digits"])
+def test_numbers_are_never_silently_written_otherwise_than_asked(numbers: Numbers) -> None:
+    with pytest.raises(InvalidParameter, match="`numbers`"):
+        transcriber(Graph([1])).transcribe(Recording(wav((0.5, 1.0)), Options(numbers=numbers)))
 
 
 def test_a_segment_for_each_window_and_one_text() -> None:

@@ -105,6 +105,7 @@ def test_over_http_it_answers_in_the_same_shape(app: FastAPI, vowels_workshop: W
         ({"beam_size": "5"}, "`beam_size` and `temperature`: vowels reads each frame by itself"),
         ({"temperature": "0.4"}, "`beam_size` and `temperature`: vowels reads each frame by itself"),
         ({"prompt": "oo"}, "`prompt`: vowels takes none"),
+        ({"numbers": "words"}, "`numbers`: vowels writes them as it learnt to"),
         ({"task": "translate"}, "`task`: vowels does not translate"),
         ({"language": "zh"}, "`language`: vowels does not know zh"),
         ({"language": "en,fr"}, "`language`: vowels does not know fr"),

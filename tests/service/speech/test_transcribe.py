@@ -174,6 +174,28 @@ def test_chinese_is_written_as_asked() -> None:
     assert text(languages=("ja",)) == "發"
 
 
+def test_numbers_are_written_as_asked() -> None:
+    """The model takes 30 for likelier than 三十."""
+    words = "三十".encode()
+    table: Table = {
+        **SURE,
+        FIRST: {ord("3"): 0.6, words[0]: 0.4},
+        ord("3"): {ord("0"): 1.0},
+        ord("0"): {FIRST + 50: 1.0},
+        **{byte: {following: 1.0} for byte, following in zip(words, [*words[1:], FIRST + 50], strict=True)},
+    }
+    audio = wav((0.5, 2.0)).getvalue()
+
+    def text(**options: object) -> str:
+        return transcribed(table, io.BytesIO(audio), languages=("zh",), **options)[0].text
+
+    assert text() == "30"
+    assert text(numbers="words") == "三十"
+    only_words = {**table, FIRST: {words[0]: 1.0}}
+    result, _ = transcribed(only_words, io.BytesIO(audio), languages=("zh",), numbers="digits")
+    assert result.text == "30"
+
+
 def test_a_translation_is_asked_for_and_is_english() -> None:
     _, desk = transcribed({**SURE, TRANSLATE: {FIRST: 1.0}}, wav((0.5, 2.0)), languages=("zh",), task="translate")
     assert desk.begun == [[START, ZH, TRANSLATE]]

@@ -227,6 +227,13 @@ def test_what_a_person_can_mend_is_one_sentence(
     assert len(err.strip().splitlines()) == 1
 
 
+def test_numbers_name_their_language(capsys: pytest.CaptureFixture[str]) -> None:
+    for given in ("words", "zh=roman"):
+        with pytest.raises(SystemExit):
+            run(capsys, "speech", "--numbers", given)
+        assert "LANGUAGE=as-is|digits|words" in capsys.readouterr().err
+
+
 def test_a_prompt_names_its_language(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         run(capsys, "speech", "--prompt", "just text")
