@@ -58,10 +58,10 @@ class Wish:
     beam_size: int
     temperature: float
     has_timestamps: bool
-    has_digits: bool
-    """Whether digits and percent signs may be written; without them numbers are words."""
     previous: tuple[int, ...]
     """Tokens of the text that stands before."""
+    has_digits: bool = True
+    """Whether digits and percent signs may be written; without them numbers are words."""
 
 
 @dataclass(frozen=True)
