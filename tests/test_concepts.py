@@ -17,7 +17,7 @@ import pytest
 from training import recipe as recipes
 from training import study as studies
 from training import sweep as sweeps
-from training.__main__ import _parser
+from training.command_line import _parser
 from training.errors import RecipeError
 from training.export.registry import EXPORTERS
 from training.recipe import Recipe

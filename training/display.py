@@ -12,6 +12,7 @@ from tqdm import tqdm
 from training.progress import Progress
 
 _LINE_EVERY_S = 5.0
+BAR = "{desc} {percentage:3.0f}%|{bar}| {n_fmt}/{total_fmt}{postfix}"  # what matters most fits into 80 columns
 
 
 class Display:
@@ -29,22 +30,24 @@ class Display:
             initial=progress.step_in_epoch,
             unit="step",
             desc=f"epoch {progress.epoch + 1}/{self._epochs}",
+            bar_format=BAR,
             leave=False,
             disable=None if self._is_shown else True,
         )
 
     def show(self, bar: Any, progress: Progress, amount: float) -> None:
-        """Loss, figure and time left beside the bar, and data a second, of a step that took `amount` of it."""
+        """Loss, figures, time left, and data a second of a step that took `amount` of it, beside the bar."""
         if bar.disable:
             return
         shown = {"loss": f"{progress.loss_sum / progress.step_in_epoch:.3f}"}
         if progress.right:
             shown["acc"] = f"{progress.right / progress.count:.3f}"
-        if bar.format_dict["rate"]:
-            shown[f"{self._unit}/s"] = f"{amount * bar.format_dict['rate']:.0f}"
+        shown |= _held_out(progress)
         left = (self._epochs - progress.epoch) * self._steps - progress.step_in_epoch
         if progress.step:
             shown["run left"] = tqdm.format_interval(progress.seconds / progress.step * left)
+        if bar.format_dict["rate"]:
+            shown[f"{self._unit}/s"] = f"{amount * bar.format_dict['rate']:.0f}"
         bar.set_postfix(shown, refresh=False)
 
     def epoch(self, row: Mapping[str, Any]) -> None:
@@ -58,3 +61,14 @@ class Display:
         shown = {name.replace("_", " "): f"{value:.4g}" for name, value in row.items() if name != "epoch"}
         words = ", ".join(f"{name} {value}" for name, value in shown.items())
         print(f"epoch {row['epoch']}/{self._epochs}: {words}", file=sys.stderr, flush=True)
+
+
+def _held_out(progress: Progress) -> dict[str, str]:
+    """The figure that is steered by, of the last epoch and of the best one so far; empty before there is any."""
+    if not progress.epochs or progress.best_epoch < 0:
+        return {}
+    last, best = progress.epochs[-1], progress.epochs[progress.best_epoch]
+    names = [name for name in last if name.startswith("validation_") and name != "validation_loss"]
+    key = names[0] if names else "validation_loss"
+    short = key.removeprefix("validation_").replace("accuracy", "acc")
+    return {f"val {short}": f"{last[key]:.3f}", "best": f"{best[key]:.3f}"}

@@ -10,9 +10,13 @@ TrainingError
 │   └── ParityError  the exported graph does not compute what PyTorch computes
 ├── GateError        a model is worse than the one that it would replace
 └── UsageError       the command line asks for what does not exist
+
+Interrupted          Ctrl-C, with what stands and how to go on
 """
 
 from __future__ import annotations
+
+from collections.abc import Callable, Sequence
 
 
 class TrainingError(Exception):
@@ -53,3 +57,14 @@ class ParityError(ExportError):
 
 class UsageError(TrainingError):
     """The command line asks for what does not exist."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """Ctrl-C amid something that can be gone on with.
+
+    The message says what stands; `going_on` makes the arguments that go on of those that were typed.
+    """
+
+    def __init__(self, words: str, going_on: Callable[[Sequence[str]], Sequence[str]] = list) -> None:
+        super().__init__(words)
+        self.going_on = going_on

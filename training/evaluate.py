@@ -90,7 +90,7 @@ def answers(classifier: Classifier, photos: LabelledPictures, spec: ImagePreproc
         DataError: not one of them can be read.
     """
     found = []
-    with tqdm(total=len(photos), unit="photo", leave=False, disable=None) as bar:
+    with tqdm(total=len(photos), unit="photo", desc="photos", leave=False, disable=None) as bar:
         for pixels, class_ids in photos.batches(spec):
             scores = classifier(pixels)
             found.append((class_ids, scores.argmax(axis=1), scores.max(axis=1), ranks(scores, class_ids)))

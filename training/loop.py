@@ -25,7 +25,7 @@ from tqdm import tqdm
 from training import checkpoint
 from training.display import Display
 from training.distributed import World
-from training.errors import CheckpointError, DivergedError, RecipeError
+from training.errors import CheckpointError, DivergedError, Interrupted, RecipeError
 from training.gradients import Judge, Look, Watch
 from training.losses import l1_penalty
 from training.objectives.objective import Judgement, Key, Objective, generator
@@ -108,15 +108,25 @@ class Trainer:
         Raises:
             DivergedError: the loss is no number any more, or gradients are bad and the recipe says to stop.
             CheckpointError: the checkpoint is of another recipe, or cannot be read or written.
+            Interrupted: Ctrl-C; the last checkpoint stands.
         """
         self._restore()
         begun_at = time.monotonic() - self.progress.seconds
-        while not self.progress.is_finished:
-            self._epoch(begun_at)
-            self.progress.seconds = time.monotonic() - begun_at
-            self._end_epoch()
-            self._save()
+        try:
+            while not self.progress.is_finished:
+                self._epoch(begun_at)
+                self.progress.seconds = time.monotonic() - begun_at
+                self._end_epoch()
+                self._save()
+        except KeyboardInterrupt as stop:
+            raise Interrupted(self._standing()) from stop
         return self.kept()
+
+    def _standing(self) -> str:
+        where = f"{self.recipe.name} is in epoch {self.progress.epoch + 1} of {self.recipe.optimise.epochs}"
+        if self.runtime.folder is None or not (self.runtime.folder / CHECKPOINT).is_file():
+            return f"{where}, before its first checkpoint; the same command begins it again"
+        return f"{where}; the same command goes on from its last checkpoint"
 
     def kept(self) -> nn.Module:
         """The network of the best validation epoch; of the last if the recipe says so, or nothing was held out."""

@@ -1,19 +1,25 @@
-"""Plots of training, as PNG: curves, gradients, confusion, reliability, studies. Only here is matplotlib known."""
+"""Plots of training, as PNG: curves, gradients, confusion, reliability, studies.
+
+Only here and in `training.fonts` is matplotlib known.
+"""
 
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib import colormaps
+from matplotlib import colormaps, rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 from numpy.typing import NDArray
 
+from training import fonts
 from training.calibration import Bin
+from training.notices import Notice
 
 Png = bytes
 _BLUE, _ORANGE, _GREY = "#3a6ea5", "#d9822b", "#b0b7c0"
@@ -23,13 +29,33 @@ _MOST_NAMED = 30  # classes beyond that get no names along the axes
 
 
 def _png(draw: Callable[[Axes], None], width: float = _WIDTH, height: float = _HEIGHT) -> Png:
-    figure = Figure(figsize=(width, height), layout="constrained")
-    axis = figure.subplots()
-    draw(axis)
-    axis.spines[["top", "right"]].set_visible(False)
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=_DPI)
-    return buffer.getvalue()
+    png, is_whole = _drawn(draw, width, height, fonts.families())
+    if not is_whole:
+        png, is_whole = _drawn(draw, width, height, fonts.found_anew())
+    if not is_whole:
+        warnings.warn(
+            "no installed font has every character of the labels, so plots show boxes in their place; "
+            "for Chinese install one, such as Debian's fonts-noto-cjk",
+            Notice,
+            stacklevel=2,
+        )
+    return png
+
+
+def _drawn(draw: Callable[[Axes], None], width: float, height: float, families: list[str]) -> tuple[Png, bool]:
+    """The plot with these fonts, and whether they had every character."""
+    with rc_context({"font.family": families}), warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        figure = Figure(figsize=(width, height), layout="constrained")
+        axis = figure.subplots()
+        draw(axis)
+        axis.spines[["top", "right"]].set_visible(False)
+        buffer = io.BytesIO()
+        figure.savefig(buffer, format="png", dpi=_DPI)
+    others = [each for each in caught if "missing from font" not in str(each.message)]
+    for each in others:
+        warnings.warn_explicit(each.message, each.category, each.filename, each.lineno)
+    return buffer.getvalue(), len(others) == len(caught)
 
 
 def losses(curve: Sequence[tuple[int, float, float]], epochs: Sequence[Mapping[str, Any]]) -> Png:

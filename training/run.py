@@ -6,11 +6,12 @@ is never written again, so the same recipe on the same data begins the next numb
 
 from __future__ import annotations
 
+import argparse
 import fcntl
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from models.store import sha256_of
-from training.errors import UsageError
+from training.errors import Interrupted, UsageError
 from training.recipe import Recipe, parse
 
 WEIGHTS, RESULT, REPORT, HISTORY, RECIPE, DATA = (
@@ -136,6 +137,30 @@ def find_run(root: Path, reference: str) -> Run:
     if not finished:
         raise UsageError(f"there is no finished run {reference} below {root}")
     return max(finished, key=lambda run: (run.folder / RESULT).stat().st_mtime_ns)
+
+
+def interrupted(run: Run) -> Interrupted:
+    """What to do after Ctrl-C outside the epochs. A finished run is published: the same command would train anew."""
+    if run.is_finished:
+        return Interrupted(f"{run.id} is trained, and not published; this publishes it", _Publishing(run))
+    if run.is_begun:
+        return Interrupted(f"{run.id} has a checkpoint; the same command goes on from there")
+    return Interrupted("the same command begins again")
+
+
+@dataclass(frozen=True)
+class _Publishing:
+    """Makes arguments that publish a run of those that trained it."""
+
+    run: Run
+
+    def __call__(self, typed: Sequence[str]) -> list[str]:
+        kept = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+        kept.add_argument("--artifacts")
+        kept.add_argument("--force", action="store_true")
+        options, _ = kept.parse_known_args(typed)
+        where = [] if options.artifacts is None else ["--artifacts", options.artifacts]
+        return ["publish", str(self.run.folder), *where, *(["--force"] if options.force else [])]
 
 
 def _numbers(parent: Path, key: str) -> list[int]:

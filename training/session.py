@@ -19,6 +19,7 @@ from training.allocator import keep_freed_memory
 from training.calibration import expected_calibration_error, fit_temperature, probabilities
 from training.cross_validation import why_not
 from training.distributed import World, joined
+from training.errors import Interrupted
 from training.lineage import Finder, Lineage
 from training.loop import CHECKPOINT, Runtime, Trainer
 from training.objectives.classification import Scored
@@ -27,7 +28,7 @@ from training.preparation import Prepared, prepare
 from training.progress import Progress
 from training.recipe import Recipe
 from training.report import write
-from training.run import DATA, HISTORY, REPORT, RESULT, Run, find_finished, open_run
+from training.run import DATA, HISTORY, REPORT, RESULT, Run, find_finished, interrupted, open_run
 from training.run_report import run_sections
 
 Say = Callable[[str], None]
@@ -56,6 +57,7 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
 
     Raises:
         TrainingError: whatever a person can mend (see `training.errors`).
+        Interrupted: Ctrl-C, with how to go on.
     """
     began_at = time.monotonic()
     with joined(around.device) as world:
@@ -64,9 +66,12 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
         prepared = prepare(recipe, around.data, around.cache)
         Lineage(recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say).take_over()
         run = _opened(recipe, prepared, around, world)
-        with run.held() if world.is_first else nullcontext():
-            _announce(recipe, prepared, run, around)
-            _Session(recipe, prepared, run, around, world).train(began_at)
+        try:
+            with run.held() if world.is_first else nullcontext():
+                _announce(recipe, prepared, run, around)
+                _Session(recipe, prepared, run, around, world).train(began_at)
+        except KeyboardInterrupt as stop:
+            raise stop if isinstance(stop, Interrupted) else interrupted(run) from stop
         return run
 
 
@@ -121,13 +126,18 @@ class _Session:
         with _threads(objective.network, device):
             trainer = Trainer(self.recipe, objective, runtime)
             kept = trainer.run()
+        self._conclude(trainer.progress, kept, prepared_s)
+
+    def _conclude(self, progress: Progress, kept: nn.Module, prepared_s: float) -> None:
+        """Judge what was kept, and write what was found, the result last."""
+        objective, device = self.prepared.objective, self.world.device
         trained_at = time.monotonic()
         test = objective.judge(kept, "test", device)
         held = objective.judge(kept, "validation", device) if objective.has_validation else None
         if self.world.is_first:
-            self._report(trainer.progress, test, held)
-            seconds = prepared_s + trainer.progress.seconds + (time.monotonic() - trained_at)
-            result = _result(self.run, kept, trainer.progress, seconds)
+            self._report(progress, test, held)
+            seconds = prepared_s + progress.seconds + (time.monotonic() - trained_at)
+            result = _result(self.run, kept, progress, seconds)
             self.run.write(RESULT, {**result, **_judged(test, held)})
             (self.run.folder / CHECKPOINT).unlink(missing_ok=True)
         self.world.wait()

@@ -18,7 +18,7 @@ from pydantic import Field
 from models.manifest import Name
 from training import recipe as recipes
 from training.definitions import STUDIES, Section, checked, read
-from training.errors import DivergedError
+from training.errors import DivergedError, Interrupted
 from training.preparation import prepare
 from training.recipe import Recipe
 from training.run import HISTORY, RESULT, Run, find_finished
@@ -151,7 +151,10 @@ def conduct(study: Study, around: Surroundings) -> list[Group]:
     quiet = replace(around, is_shown=False, is_reported=False, say=lambda _: None)
     outcomes = []
     for number, cell in enumerate(planned, 1):
-        outcome = _outcome(cell, quiet)
+        try:
+            outcome = _outcome(cell, quiet)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(f"{number - 1} of {len(planned)} trainings stand; the same command goes on") from stop
         outcomes.append(outcome)
         around.say(f"{number}/{len(planned)} {_title(study, cell)}: {_short(outcome)}")
     return _grouped(outcomes)

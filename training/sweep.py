@@ -23,7 +23,7 @@ from pydantic import Field
 from models.manifest import Name
 from training import recipe as recipes
 from training.definitions import SWEEPS, Section, checked, read
-from training.errors import DivergedError
+from training.errors import DivergedError, Interrupted
 from training.preparation import prepare
 from training.recipe import Recipe
 from training.run import RESULT, find_finished
@@ -135,7 +135,10 @@ def conduct(sweep: Sweep, around: Surroundings, folder: Path, trials: int | None
     wanted = trials or sweep.trials
     while (made := len(study.get_trials(states=(TrialState.COMPLETE, TrialState.PRUNED)))) < wanted:
         trial = study.ask(space)
-        _make(study, trial, start, quiet)
+        try:
+            _make(study, trial, start, quiet)
+        except KeyboardInterrupt as stop:
+            raise Interrupted(f"{made} of {wanted} trials stand; the same command goes on") from stop
         around.say(f"{made + 1}/{wanted} {_line(_trial(study.trials[trial.number]))}")
     return _found(study, start, around)
 

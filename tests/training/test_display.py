@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-import pytest
+import io
+from dataclasses import replace
 
-from training.display import Display
+import pytest
+from tqdm import tqdm
+
+from training.display import BAR, Display
 from training.progress import Progress
 
 PROGRESS = Progress(epoch=1, step=15, step_in_epoch=5, seconds=30.0, loss_sum=2.5, right=30, count=40)
+HELD_OUT = [
+    {"epoch": 1, "train_loss": 2.0, "validation_loss": 1.0, "validation_accuracy": 0.93, "validation_top5": 1.0},
+    {"epoch": 2, "train_loss": 1.0, "validation_loss": 1.1, "validation_accuracy": 0.91, "validation_top5": 1.0},
+]
+HEARD = [{"epoch": 1, "train_loss": 2.0, "validation_loss": 1.0, "validation_cer": 0.4, "validation_accuracy": 0.1}]
 ROW = {"epoch": 1, "step": 10, "train_loss": 0.123456, "validation_accuracy": 0.5}
 
 
@@ -28,6 +37,36 @@ def test_beside_the_bar_stand_loss_figure_speed_and_time_left() -> None:
     Display(3, 10, "images", is_shown=True).show(bar, PROGRESS, 8.0)
     # two seconds a step, and 15 steps are left of 30
     assert bar.shown == {"loss": "0.500", "acc": "0.750", "images/s": "32", "run left": "00:30"}
+
+
+@pytest.mark.parametrize(
+    ("epochs", "best", "shown"),
+    [
+        (HELD_OUT, 0, {"val acc": "0.910", "best": "0.930"}),
+        (HEARD, 0, {"val cer": "0.400", "best": "0.400"}),
+        ([{"epoch": 1, "train_loss": 2.0, "validation_loss": 1.5}], 0, {"val loss": "1.500", "best": "1.500"}),
+        ([{"epoch": 1, "train_loss": 2.0}], -1, {}),  # nothing was held out
+        ([], -1, {}),
+    ],
+)
+def test_validation_figures_stand_beside_the_bar(
+    epochs: list[dict[str, float]], best: int, shown: dict[str, str]
+) -> None:
+    bar, progress = Bar(), replace(PROGRESS, epochs=epochs, best_epoch=best)
+    Display(3, 10, "images", is_shown=True).show(bar, progress, 8.0)
+    held_out = {name: text for name, text in bar.shown.items() if name.startswith("val ") or name == "best"}
+    assert held_out == shown
+    assert list(bar.shown)[:2] == ["loss", "acc"]
+
+
+def test_the_figures_fit_beside_a_bar_of_eighty_columns() -> None:
+    terminal = io.StringIO()
+    with tqdm(total=400, initial=5, desc="epoch 12/30", ncols=80, file=terminal, bar_format=BAR) as narrow:
+        Display(30, 400, "images", is_shown=True).show(narrow, replace(PROGRESS, epochs=HELD_OUT, best_epoch=0), 8.0)
+        narrow.refresh()
+    drawn = terminal.getvalue().split("\r")[-2]
+    assert len(drawn) <= 80
+    assert "loss=0.500, acc=0.750, val acc=0.910, best=0.930" in drawn
 
 
 def test_a_bar_goes_on_within_an_epoch_and_is_not_drawn_without_a_terminal() -> None:

@@ -67,7 +67,7 @@ def test_other_errors_of_the_system_are_not_hidden(tmp_path: Path, monkeypatch: 
 
 
 def test_commands_that_do_not_train_load_nothing_that_training_needs() -> None:
-    code = "import sys, training.__main__; print(*sorted({'matplotlib', 'optuna', 'sklearn'} & set(sys.modules)))"
+    code = "import sys, training.command_line; print(*sorted({'matplotlib', 'optuna', 'sklearn'} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True)
     assert done.stdout.strip() == ""
 

@@ -207,7 +207,7 @@ def _heard(told: _Told, transcribe: Transcribe) -> _Heard:
         TranscriptionError: a recording could not be transcribed.
     """
     scored, notes = [], list(told.notes)
-    for clip in tqdm(told.clips, unit="clip", leave=False, disable=None):
+    for clip in tqdm(told.clips, unit="clip", desc="recordings", leave=False, disable=None):
         try:
             scored.append(score_clip(clip, transcribe(clip.path, clip.language)))
         except UnreadableRecordingError as error:

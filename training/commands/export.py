@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from models.manifest import Manifest, Variant
 from models.store import Artifact, Store
 from training.commands.outcome import Outcome
-from training.errors import UsageError
+from training.errors import Interrupted, UsageError
 from training.export.registry import EXPORTERS, PINNED, exporter
 from training.export.request import ExportRequest
 
@@ -40,10 +41,39 @@ def export(names: list[str], request: ExportRequest, *, if_missing: bool, is_for
     if request.weights is not None and len(wanted) != 1:
         raise UsageError("--weights is for one model: name exactly one")
     store = request.store
-    done = [(each, _present(each, store, if_missing, is_forced)) for each in wanted]
-    reports = [described(kept or exporter(each).export(request), kept is None) for each, kept in done]
+    kept = {each: _present(each, store, if_missing, is_forced) for each in wanted}
+    reports = in_turn(wanted, lambda each: _described(each, kept[each], request))
     lines = tuple(line for report in reports for line in report.lines)
     return reports[0] if len(reports) == 1 else Outcome(lines, {"models": [each.fields for each in reports]})
+
+
+def _described(name: str, kept: Artifact | None, request: ExportRequest) -> Outcome:
+    return described(kept or exporter(name).export(request), kept is None)
+
+
+def in_turn(names: Sequence[str], make: Callable[[str], Outcome]) -> list[Outcome]:
+    """Make one after the other.
+
+    Raises:
+        Interrupted: Ctrl-C; those before stand, so that the same command would refuse them, and another is named.
+    """
+    made: list[Outcome] = []
+    for name in names:
+        try:
+            made.append(make(name))
+        except KeyboardInterrupt as stop:
+            raise _interrupted(names, len(made)) from stop
+    return made
+
+
+def _interrupted(names: Sequence[str], place: int) -> Interrupted:
+    if place == 0:
+        return Interrupted(f"{names[0]} is not published; the same command begins it again")
+    stands = f"{', '.join(names[:place])} {'are' if place > 1 else 'is'} published"
+    return Interrupted(
+        f"{stands}; this makes the rest",
+        lambda typed: [*(each for each in typed if each not in {*names, ALL}), *names[place:]],
+    )
 
 
 def _present(name: str, store: Store, if_missing: bool, is_forced: bool) -> Artifact | None:

@@ -13,7 +13,7 @@ from training.commands.outcome import SILENCE, Outcome
 from training.distributed import is_first_process
 from training.export.trained import Publication
 from training.export.trained import publish as publish_run
-from training.run import REPORT, RESULT, Run, find_run
+from training.run import REPORT, RESULT, Run, find_run, interrupted
 from training.session import Surroundings
 from training.session import train as train_recipe
 
@@ -60,7 +60,10 @@ def train(asked: TrainRequest) -> Outcome:
     outcome = _run_outcome(run)
     if not asked.is_published:
         return outcome
-    published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced))
+    try:
+        published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced))
+    except KeyboardInterrupt as stop:
+        raise interrupted(run) from stop
     return Outcome((*outcome.lines, *published.lines), {**published.fields, **outcome.fields})
 
 
