@@ -4,7 +4,8 @@
 #   docker build --target exporter -t percept-exporter .
 #
 # Arguments: BASE (a Python 3.11 on Debian; pin it by digest for reproducible images: see docs/deployment.md),
-# RUNTIME (cpu | gpu | openvino), TORCH_INDEX (one more package index for the exporter's torch).
+# RUNTIME (cpu | gpu | openvino), TORCH_INDEX (one more package index for the exporter's torch), PIP_INDEX_URL (a mirror of
+# PyPI; pip takes an empty one for none).
 ARG BASE=python:3.11-slim-bookworm
 
 # Dependencies are read off pyproject.toml before any source is copied, so that editing code rebuilds no dependency.
@@ -16,6 +17,7 @@ COPY deploy/requirements.py ./
 
 FROM dependencies AS runtime-environment
 ARG RUNTIME=cpu
+ARG PIP_INDEX_URL=
 # no pip in what is served: the builder's installs into it from outside
 RUN python -m venv --without-pip /opt/percept \
  && python requirements.py "$RUNTIME" > requirements.txt \
@@ -23,14 +25,16 @@ RUN python -m venv --without-pip /opt/percept \
 
 FROM dependencies AS exporter-environment
 ARG TORCH_INDEX=
+ARG PIP_INDEX_URL=
 # with pip, for the exporter fetches weights through it
 RUN python -m venv /opt/percept \
- && python requirements.py cpu training > requirements.txt \
+ && python requirements.py cpu training hub > requirements.txt \
  && /opt/percept/bin/python -m pip install --quiet -c constraints.txt -r requirements.txt \
     ${TORCH_INDEX:+--extra-index-url "$TORCH_INDEX"}
 
 # The packages as a wheel holds them, and each image's half of them.
 FROM dependencies AS package
+ARG PIP_INDEX_URL=
 COPY README.md LICENSE NOTICE ./
 COPY models models
 COPY service service

@@ -42,11 +42,13 @@ MAKEFLAGS += --no-print-directory
 help:  ## print this text
 	@sed -n 's/^\([a-z]*\):.*## /\1 /p' Makefile | while read -r target words; do printf '  make %-9s %s\n' "$$target" "$$words"; done
 	@printf '\nVariables, as in `make serve RUNTIME=gpu`:\n'
-	@printf '  %-12s %s\n' \
+	@printf '  %-13s %s\n' \
 	  PYTHON "interpreter that makes $(VENV), 3.11 or newer (now: $(PYTHON))" \
 	  RUNTIME "build of onnxruntime: $(RUNTIMES) (now: $(RUNTIME))" \
 	  TORCH_INDEX "one more package index for torch, which only export and training need," \
 	  "" "such as https://download.pytorch.org/whl/cpu for the small build without CUDA" \
+	  PIP_INDEX_URL "a mirror of PyPI, such as https://pypi.tuna.tsinghua.edu.cn/simple" \
+	  HF_ENDPOINT "a mirror of the hub for --weights hub:, such as https://hf-mirror.com" \
 	  ARGS "passed on by test, soak and bench, such as ARGS=-k\ store" \
 	  "PERCEPT_*" "settings of the service, such as PERCEPT_PORT=9000 or PERCEPT_MODELS=efficientnet-lite2"
 
@@ -92,6 +94,7 @@ $(INSTALLED): pyproject.toml constraints.txt $(VENV)/.created
 	@# the builds of onnxruntime are one module: the others must be gone before this one is installed
 	@$(PY) -m pip uninstall --quiet --quiet --yes $(OTHER_BUILDS)
 	@if [ -t 1 ]; then quiet=; else quiet=--quiet; fi; \
-	  exec $(PY) -m pip install $$quiet --disable-pip-version-check --constraint constraints.txt \
-	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[$(RUNTIME),training,dev]'
+	  $(PY) -m pip install $$quiet --disable-pip-version-check --constraint constraints.txt \
+	  $(if $(TORCH_INDEX),--extra-index-url $(TORCH_INDEX)) --editable '.[$(RUNTIME),training,dev]' \
+	  || { echo "Installing failed. It needs a network; PIP_INDEX_URL=https://… names a mirror of PyPI." >&2; exit 1; }
 	@touch $@

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -218,5 +219,12 @@ def _replay_decoding(name: str, data: bytes, expected: NDArray[np.uint8], classi
 
 def _refused(error: StoreError) -> ArtifactRefused:
     """What the store said, which names the artifact, as an error of the service."""
-    hint = "; run `make models`" if isinstance(error, ArtifactNotFoundError) else ""
-    return ArtifactRefused(f"{error}{hint}")
+    is_missing = isinstance(error, ArtifactNotFoundError)
+    return ArtifactRefused(f"{error}; {remedy(find_spec('training') is not None)}" if is_missing else str(error))
+
+
+def remedy(can_export: bool) -> str:
+    """How to get a model that the store lacks; images have not the half that exports."""
+    if can_export:
+        return "export it with `python -m training export`"
+    return "the exporter image makes it, as in `docker compose up exporter`"

@@ -97,3 +97,28 @@ def test_the_proxy_waits_as_long_as_the_service_may() -> None:
     fields, proxy = Settings.model_fields, text_of("deploy/nginx/proxy.conf")
     assert f"proxy_read_timeout {fields['max_timeout_s'].default + 60:.0f}s;" in proxy
     assert f"client_body_timeout {fields['body_idle_timeout_s'].default:.0f}s;" in proxy
+
+
+@pytest.mark.parametrize("variable", ["PIP_INDEX_URL", "HF_ENDPOINT", "REGISTRY"])
+def test_a_mirror_is_one_documented_variable(variable: str) -> None:
+    assert f"`{variable}`" in text_of("README.md")
+    assert f"`{variable}`" in text_of("docs/deployment.md")
+    assert variable in text_of("docker-compose.yml")
+
+
+def test_everything_that_is_fetched_comes_from_the_mirror_that_is_named() -> None:
+    compose = text_of("docker-compose.yml") + text_of("deploy/scale-out.yml")
+    foreign = [image for image in re.findall(r"image: (\S+)", compose) if not image.startswith("percept")]
+    assert len(foreign) == 3
+    assert all(image.startswith("${REGISTRY:-docker.io}/") for image in foreign)
+    assert compose.count("<<: *mirrors") == len(re.findall(r"^ +build:", compose, re.MULTILINE)) == 3
+    stages = re.split(r"^FROM ", text_of("Dockerfile"), flags=re.MULTILINE)
+    installing = [stage for stage in stages if "python -m pip " in stage]
+    assert len(installing) == 3
+    assert all("\nARG PIP_INDEX_URL=\n" in stage for stage in installing)
+
+
+def test_an_image_says_nothing_of_make() -> None:
+    """It has none."""
+    for path in (*(ROOT / "service").rglob("*.py"), *(ROOT / "models").glob("*.py")):
+        assert not re.search(r"`make ", path.read_text("utf-8")), path

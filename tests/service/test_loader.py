@@ -15,7 +15,7 @@ from models.manifest import Manifest
 from models.postprocess import Label, Labels
 from models.store import Staging, Store, file_ref
 from service.errors import ArtifactRefused
-from service.loader import Loader
+from service.loader import Loader, remedy
 from service.onnx_runner import Kernels, Placement, int8_kernels, place
 from service.settings import Settings
 from service.vision.classify import Classified, ImageModel
@@ -99,8 +99,13 @@ def test_a_variant_that_is_not_there_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_model_says_what_to_do(tmp_path: Path) -> None:
-    with pytest.raises(ArtifactRefused, match="make models"):
+    with pytest.raises(ArtifactRefused, match="no artifact nothing in the store; export it with `python -m training"):
         load(tmp_path, "nothing")
+
+
+def test_an_image_without_the_training_half_names_the_one_that_has_it() -> None:
+    assert "docker compose up exporter" in remedy(can_export=False)
+    assert "make" not in remedy(can_export=False).split()
 
 
 def test_the_operator_may_plan(tmp_path: Path) -> None:

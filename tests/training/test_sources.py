@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import subprocess
+import sys
 import threading
 import zipfile
 from concurrent.futures import ThreadPoolExecutor
@@ -10,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from models.store import sha256_of
+from tests.served import free_port
+from tests.training.hub import hub
 from training.errors import SourceError
 from training.sources import HubId, LocalFile, Wheel, parse
 
@@ -112,3 +118,56 @@ def test_a_hub_id_is_a_source_too() -> None:
     assert parse("hub:openai/whisper-base") == HubId("openai/whisper-base")
     with pytest.raises(SourceError, match="hub:ORG/NAME"):
         parse("hub:whisper")
+
+
+_FETCH = """
+import sys
+from pathlib import Path
+from training.errors import SourceError
+from training.sources import parse
+try:
+    weights = parse(sys.argv[1]).fetch(Path(sys.argv[2]))
+    print(weights.sha256, weights.origin)
+except SourceError as error:
+    sys.exit(str(error))
+"""
+
+
+def fetched(cache: Path, name: str, endpoint: str) -> subprocess.CompletedProcess[str]:
+    """Fetch from the hub at that address, in a process of its own: the library reads it when it is loaded."""
+    pytest.importorskip("huggingface_hub", reason="huggingface-hub is not installed")
+    settings = {"HF_ENDPOINT": endpoint, "HF_HOME": str(cache / "home")}
+    command = [sys.executable, "-c", _FETCH, name, str(cache)]
+    return subprocess.run(command, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+
+
+def test_weights_come_from_the_hub_that_is_named(tmp_path: Path) -> None:
+    files = {"README.md": b"about", "pytorch_model.bin": b"old", "model.safetensors": b"weights" * 1000}
+    with hub("openai/whisper-small", files) as mirror:
+        done = fetched(tmp_path, "hub:openai/whisper-small", mirror.url)
+        assert done.returncode == 0, done.stderr
+        digest = hashlib.sha256(files["model.safetensors"]).hexdigest()
+        assert done.stdout.strip() == f"{digest} hub openai/whisper-small, model.safetensors"
+        assert "GET /openai/whisper-small/resolve/main/pytorch_model.bin" not in mirror.asked
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("hub:openai/none", "the hub has no model openai/none"),
+        ("hub:openai/whisper-small", "has none of the files model.safetensors"),
+    ],
+)
+def test_what_a_hub_does_not_have_is_said(tmp_path: Path, name: str, words: str) -> None:
+    with hub("openai/whisper-small", {"README.md": b"about"}) as mirror:
+        done = fetched(tmp_path, name, mirror.url)
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_without_a_hub_the_network_is_named(tmp_path: Path) -> None:
+    done = fetched(tmp_path, "hub:openai/whisper-small", f"http://127.0.0.1:{free_port()}")
+    assert done.returncode == 1
+    assert "no hub can be reached from here" in done.stderr
+    assert "HF_ENDPOINT" in done.stderr
