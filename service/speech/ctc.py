@@ -16,12 +16,12 @@ from service.admission import Clock
 from service.errors import InvalidParameter
 from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded
+from service.speech.guards import compression_ratio
 from service.speech.model import Options, Segment, Transcript
 from service.speech.resample import Samples
 from service.speech.segment import Window
 from service.speech.text import join, to_script
 from service.speech.transcriber import Session, StopIfUnwanted, Transcriber
-from service.speech.whisper import compression_ratio
 
 AUDIO, LOG_PROBABILITIES = "audio", "log_probabilities"
 MIN_SAMPLES = 1600  # a tenth of a second: shorter windows are padded with silence

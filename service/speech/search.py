@@ -2,7 +2,8 @@
 
 Beam search as in openai/whisper (`BeamSearchDecoder`, patience 1): each step keeps the likeliest unfinished
 hypotheses; it ends once as many have finished as there are beams. The winner has the highest mean log-probability by
-length. What the tokens mean is not known here.
+length. A hypothesis that is hopeless is not gone on with, nor beams of which the likeliest is: they differ by little.
+What the tokens mean is not known here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,12 @@ Choice = NDArray[np.int64]
 """A token for each row."""
 ShouldStop = Callable[[], None]
 """Called before each step; raises where the work is wanted no more."""
+IsHopeless = Callable[[Sequence[int]], bool]
+"""Whether a text that has begun so will never be believed."""
+
+
+def _never(_: Sequence[int]) -> bool:
+    return False
 
 
 @dataclass(frozen=True)
@@ -47,6 +54,7 @@ class Search:
     longest: int
     """Tokens after which writing stops."""
     should_stop: ShouldStop
+    is_hopeless: IsHopeless = _never
 
     def greedy(self, desk: Desk, logits: Logits) -> Hypothesis:
         """The likeliest token at each step; `logits` `[vocabulary]` are what the beginning left."""
@@ -68,6 +76,7 @@ class Search:
         end = self.rules.specials.end
         live = [Hypothesis() for _ in range(rows)]
         finished: list[Hypothesis] = []
+        given_up: list[Hypothesis] = []
         desk.keep([0] * rows)
         following = np.repeat(logits[None], rows, axis=0)
         for _ in range(self.longest):
@@ -75,14 +84,16 @@ class Search:
             chosen = choose(scores)
             grown = [each.followed_by(int(t), float(s[t])) for each, t, s in zip(live, chosen, scores, strict=True)]
             finished += [Hypothesis(each.tokens[:-1], each.logprob) for each in grown if each.tokens[-1] == end]
-            going_on = [row for row, each in enumerate(grown) if each.tokens[-1] != end]
+            unfinished = [row for row, each in enumerate(grown) if each.tokens[-1] != end]
+            going_on = [row for row in unfinished if not self.is_hopeless(grown[row].tokens)]
+            given_up += [grown[row] for row in unfinished if row not in going_on]
             live = [grown[row] for row in going_on]
             if not live:
                 break
             self.should_stop()
             desk.keep(going_on)
             following = desk.step([each.tokens[-1] for each in live])
-        return max(finished or live, key=lambda each: each.mean_logprob)
+        return max(finished or live or given_up, key=lambda each: each.mean_logprob)
 
     def beam(self, desk: Desk, logits: Logits, width: int) -> Hypothesis:
         """The best of `width` beams."""
@@ -92,7 +103,7 @@ class Search:
             scores = self.rules.apply(following, [each.tokens for each in live])
             parents, live, ended = self._survivors(live, scores, width)
             finished = sorted([*finished, *ended], key=lambda each: -each.mean_logprob)[:width]
-            if len(finished) >= width or not live:
+            if len(finished) >= width or not live or self.is_hopeless(live[0].tokens):
                 break
             self.should_stop()
             desk.keep(parents)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from service.admission import Clock
 from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded
+from service.speech.guards import Guards
 from service.speech.listener import Desk, Listener
 from service.speech.model import Options, Segment, Transcript
 from service.speech.numerals import to_digits
@@ -19,12 +20,12 @@ from service.speech.segment import Window
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
 from service.speech.transcriber import Session, StopIfUnwanted, Transcriber
-from service.speech.whisper import Decoding, Guards, Reading, Whisper, Wish
+from service.speech.whisper import Decoding, Reading, Whisper, Wish
 
 _MAX_BEAM = 5
 _MIN_REST_S = 1.0  # of speech behind the last time that was written: less is not read again
 _SPARSE_S, _MIN_TOKENS_PER_S = 5.0, 1.5  # so much speech with so little text was passed over: people speak 2.5 to 5
-_MAX_DIVISIONS = 2
+_MAX_DIVISIONS, _MIN_DIVIDED_S = 2, 4.0  # halvings; seconds of speech below which there is nothing to halve
 _MIN_ADVANCE_S = 0.5  # a reading that reaches less far is not gone on from
 
 
@@ -84,14 +85,12 @@ class _WhisperSession:
     def _read_window(self, window: Window, divisions: int = 0) -> None:
         """Read a window, and what lies behind the place where the model stopped, until nothing is left."""
         while window.samples.size:
-            reading = self._read(window)
+            may_divide = divisions < _MAX_DIVISIONS and window.speech_s >= _MIN_DIVIDED_S
+            reading = self._read(window, may_divide=may_divide)
             if self.whisper.is_silence(reading) or not reading.text.strip():
                 return
-            if (
-                divisions < _MAX_DIVISIONS
-                and self._is_sparse(reading, window)
-                and self._read_parts(window, divisions)
-            ):
+            is_doubtful = reading.is_circling or self._is_sparse(reading, window)
+            if may_divide and is_doubtful and self._read_parts(window, divisions):
                 return
             self._add(reading, window)
             rest = self._rest(reading, window)
@@ -122,11 +121,11 @@ class _WhisperSession:
             self._read_window(part, divisions + 1)
         return len(self.segments) > before
 
-    def _read(self, window: Window) -> Reading:
+    def _read(self, window: Window, *, may_divide: bool) -> Reading:
         self.whisper.listen(window.samples)
         if not self.segments:  # a language that was found where nothing was said is no finding
             self._choose_language()
-        return self.whisper.read(self._wish())
+        return self.whisper.read(self._wish(window, may_divide=may_divide))
 
     def _choose_language(self) -> None:
         allowed = self.options.languages
@@ -135,7 +134,7 @@ class _WhisperSession:
         else:
             self.language, self.language_probability = self.whisper.language(allowed)
 
-    def _wish(self) -> Wish:
+    def _wish(self, window: Window, *, may_divide: bool) -> Wish:
         options = self.options
         return Wish(
             language=self.language,
@@ -145,6 +144,8 @@ class _WhisperSession:
             has_timestamps=options.has_timestamps,
             has_digits=options.numbers != "words",
             previous=self.previous,
+            speech_s=window.speech_s,
+            may_divide=may_divide,
         )
 
     def _add(self, reading: Reading, window: Window) -> None:

@@ -1,20 +1,22 @@
 """Whisper's way through one window: language, text, doubts, segments.
 
 Source: openai/whisper, `transcribe.py`: a result that repeats itself or that the model does not believe is tried
-again at a higher temperature; a window that sounds empty and reads improbable gives nothing. It knows neither files
+again at a higher temperature; a window that sounds empty and reads improbable gives nothing. Unlike there, a loop is
+not written to its end, trying again has a budget, and where nothing is believed a loop is cut. It knows neither files
 nor how windows were found.
 """
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from service.speech.guards import Guards, Repetition, before_repetition, compression_ratio, may_loop, repetition
 from service.speech.listener import Desk, Logits
 from service.speech.model import Task
+from service.speech.repetition import spoken
 from service.speech.resample import Samples
 from service.speech.rules import Rules, log_softmax
 from service.speech.search import Hypothesis, Search, ShouldStop
@@ -22,17 +24,8 @@ from service.speech.tokenizer import Tokenizer
 
 _TEMPERATURE_STEP = 0.2
 _MAX_PREVIOUS_HEAT = 0.5  # text that was found at a higher temperature is not leant on
-
-
-@dataclass(frozen=True)
-class Guards:
-    """When a result is not believed; the figures are openai/whisper's."""
-
-    max_compression_ratio: float = 2.4
-    min_mean_logprob: float = -1.0
-    max_no_speech: float = 0.6
-    samples: int = 5
-    """Hypotheses drawn at a temperature above 0."""
+_RETRY_STEPS, _RETRY_STEPS_PER_S = 32, 16  # of all hotter tries together: people speak 2.5 to 5 tokens a second
+_LOOKS = 16  # tokens from one look for a loop to the next
 
 
 @dataclass(frozen=True)
@@ -60,6 +53,10 @@ class Wish:
     has_timestamps: bool
     previous: tuple[int, ...]
     """Tokens of the text that stands before."""
+    speech_s: float
+    """Seconds of the window that were heard as speech."""
+    may_divide: bool
+    """Whether its parts may be read instead, where it is not read well."""
     has_digits: bool = True
     """Whether digits and percent signs may be written; without them numbers are words."""
 
@@ -83,11 +80,17 @@ class Reading:
     temperature: float
     no_speech: float
     compression_ratio: float
+    repetition: Repetition
+
+    @property
+    def is_circling(self) -> bool:
+        """Whether it repeats what may not have been repeated."""
+        return self.repetition > Repetition.SAID
 
     @property
     def is_leant_on(self) -> bool:
         """Whether the next window may take this text as its context."""
-        return self.temperature <= _MAX_PREVIOUS_HEAT
+        return self.temperature <= _MAX_PREVIOUS_HEAT and not self.is_circling
 
 
 class Whisper:
@@ -101,6 +104,7 @@ class Whisper:
         self._decoding = decoding
         self._guards = guards
         self._should_stop = should_stop
+        self._steps = 0
 
     def listen(self, samples: Samples) -> None:
         """Take a window, float32 `[n]` at 16 kHz, at most 30 s."""
@@ -121,29 +125,41 @@ class Whisper:
         return chosen, by_code[chosen]
 
     def read(self, wish: Wish) -> Reading:
-        """Write the window's text, hotter and hotter until it is believed."""
-        ladder = np.arange(wish.temperature, 1.0 + 1e-6, _TEMPERATURE_STEP).round(1).tolist()
-        readings = []
-        for seed, temperature in enumerate(ladder):
-            reading = self._attempt(wish, temperature, seed)
-            readings.append(reading)
-            if self._is_believed(reading):
-                return reading
-        return max(readings, key=self._merit)
+        """Write the window's text, hotter and hotter until it is believed or enough was tried; loops are cut.
 
-    def _merit(self, reading: Reading) -> tuple[bool, float]:
-        """Of readings that none is believed the one that does not repeat itself, and then the likeliest."""
-        repeats = reading.compression_ratio > self._guards.max_compression_ratio
-        return not repeats, reading.hypothesis.mean_logprob
+        What goes round in circles is handed back without further tries where the window may be divided.
+        """
+        readings = [self._attempt(wish, wish.temperature, 0)]
+        if readings[0].is_circling and wish.may_divide:
+            return self._best(readings)
+        most_steps = self._steps + _RETRY_STEPS + round(_RETRY_STEPS_PER_S * wish.speech_s)
+        while not self._is_believed(readings[-1]):
+            # What loops sits in a groove that the next temperature does not leave either.
+            steps_up = 2 if readings[-1].repetition is Repetition.LOOP else 1
+            hotter = round(readings[-1].temperature + steps_up * _TEMPERATURE_STEP, 1)
+            if hotter > 1 or self._steps >= most_steps:
+                return self._best(readings)
+            readings.append(self._attempt(wish, hotter, len(readings)))
+        return readings[-1]
+
+    def _best(self, readings: Sequence[Reading]) -> Reading:
+        """Of readings that none is believed the one that repeats itself least, and then the likeliest."""
+        best = min(readings, key=lambda each: (each.repetition, -each.hypothesis.mean_logprob))
+        return self._cut(best) if best.repetition is Repetition.LOOP else best
+
+    def _cut(self, reading: Reading) -> Reading:
+        """The reading up to its loop, whose unit stands there once."""
+        kept, tokens, count = before_repetition(reading.text), reading.hypothesis.tokens, 0
+        while len(spoken(self._tokenizer.decode(tokens[:count]))) < kept:
+            count += 1
+        text = self._tokenizer.decode(tokens[:count])
+        hypothesis = Hypothesis(tokens[:count], reading.hypothesis.mean_logprob * (count + 1))
+        return replace(reading, hypothesis=hypothesis, text=text, compression_ratio=compression_ratio(text))
 
     def _is_believed(self, reading: Reading) -> bool:
         if self.is_silence(reading):
             return True
-        guards = self._guards
-        return (
-            reading.compression_ratio <= guards.max_compression_ratio
-            and reading.hypothesis.mean_logprob >= guards.min_mean_logprob
-        )
+        return reading.hypothesis.mean_logprob >= self._guards.min_mean_logprob and not reading.is_circling
 
     def is_silence(self, reading: Reading) -> bool:
         """The model hears no speech and does not believe what it wrote either."""
@@ -161,7 +177,9 @@ class Whisper:
         else:
             hypothesis = search.greedy(self._desk, logits)
         text = self._tokenizer.decode(hypothesis.tokens)
-        return Reading(hypothesis, text, temperature, no_speech, compression_ratio(text))
+        return Reading(
+            hypothesis, text, temperature, no_speech, compression_ratio(text), repetition(text, wish.speech_s)
+        )
 
     def _begin(self, wish: Wish) -> tuple[float, Logits, int]:
         """Read the beginning: the model's doubt that there is speech, what may follow, and the tokens read."""
@@ -184,7 +202,19 @@ class Whisper:
             wish.has_timestamps,
             None if wish.has_digits else self._tokenizer.numbers,
         )
-        return Search(rules, min(decoding.longest, decoding.positions - beginning), self._should_stop)
+        longest = min(decoding.longest, decoding.positions - beginning)
+        return Search(rules, longest, self._count_step, lambda tokens: self._is_hopeless(tokens, wish.speech_s))
+
+    def _count_step(self) -> None:
+        self._steps += 1
+        self._should_stop()
+
+    def _is_hopeless(self, tokens: Sequence[int], speech_s: float) -> bool:
+        """Whether a text has begun to go round for longer than the speech."""
+        if len(tokens) % _LOOKS:
+            return False
+        text = self._tokenizer.decode(tokens)
+        return may_loop(text, speech_s) and repetition(text, speech_s) is Repetition.LOOP
 
     def passages(self, tokens: Sequence[int], duration_s: float) -> Iterator[Passage]:
         """The text between times; text that no time ends goes on to the window's end."""
@@ -212,9 +242,3 @@ class Whisper:
         if len(times) == 2 and times[0] is not None:
             return times[0], True
         return times[-1], False
-
-
-def compression_ratio(text: str) -> float:
-    """How many times shorter zlib makes the UTF-8 text; 0 for none."""
-    data = text.encode("utf-8")
-    return len(data) / len(zlib.compress(data)) if data else 0.0

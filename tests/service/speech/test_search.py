@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from service.errors import ClientGone
 from service.speech.rules import Rules
-from service.speech.search import Hypothesis, Search
+from service.speech.search import Hypothesis, IsHopeless, Search
 from service.speech.tokenizer import Specials
 from tests.service.speech.chain import ChainDesk
 from tests.whispers import SPECIALS
@@ -35,9 +35,9 @@ def never() -> None:
     pass
 
 
-def search(longest: int = 12) -> Search:
+def search(longest: int = 12, is_hopeless: IsHopeless = lambda _: False) -> Search:
     rules = Rules(Specials.of(SPECIALS), (), (), has_timestamps=False)
-    return Search(rules, longest, never)
+    return Search(rules, longest, never, is_hopeless)
 
 
 def begun(table: Table) -> tuple[ChainDesk, np.ndarray]:
@@ -151,3 +151,28 @@ def test_rows_follow_their_parents() -> None:
     desk = Checked(TRAP, SIZE)
     search().beam(desk, desk.begin([START]), 3)
     assert desk.steps
+
+
+ENDLESS: Table = {START: {10: 0.6, 20: 0.4}, 10: {10: 1.0}, 20: {20: 0.9, END: 0.1}}
+
+
+def test_what_is_hopeless_is_not_gone_on_with() -> None:
+    desk, logits = begun(ENDLESS)
+    found = search(200, lambda tokens: len(tokens) >= 5).greedy(desk, logits)
+    assert found.tokens == (10,) * 5
+    assert desk.steps == 4
+
+
+def test_beams_end_where_the_likeliest_is_hopeless_and_what_has_ended_stays() -> None:
+    desk, logits = begun(ENDLESS)
+    found = search(200, lambda tokens: len(tokens) >= 5).beam(desk, logits, 2)
+    assert found.tokens == (10,) * 5
+    desk, logits = begun({**ENDLESS, 20: {END: 1.0}})
+    assert search(200, lambda tokens: len(tokens) >= 5).beam(desk, logits, 2).tokens == (20,)
+
+
+def test_samples_go_on_without_the_hopeless_ones() -> None:
+    desk, logits = begun({START: {10: 0.5, 20: 0.5}, 10: {10: 1.0}, 20: {END: 1.0}})
+    found = search(200, lambda tokens: len(tokens) >= 5).sample(desk, logits, 5, 1.0, 0)
+    assert found.tokens == (20,)
+    assert desk.steps == 4

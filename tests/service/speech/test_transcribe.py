@@ -159,6 +159,16 @@ def test_what_lies_behind_where_the_model_stopped_is_read_too() -> None:
     assert result.text.split() == ["hi"] * len(lengths)
 
 
+def test_a_window_that_loops_is_read_in_parts_and_a_loop_is_never_answered() -> None:
+    result, desk = transcribed({**SURE, H: {H: 1.0}}, wav((0.5, 4.0), (0.0, 0.5), (0.5, 4.0)), languages=("en",))
+    halves = [len(samples) / RATE_HZ for samples in desk.heard]  # of halves, and no more
+    assert len(halves) == 7
+    assert halves[0] == pytest.approx(halves[1] + halves[4]) == pytest.approx(8.5)
+    assert halves[1] == pytest.approx(halves[2] + halves[3])
+    assert halves[4] == pytest.approx(halves[5] + halves[6])
+    assert result.text.split() == ["h"] * 4
+
+
 def test_chinese_is_written_as_asked() -> None:
     character = "發".encode()
     table = {**SURE, TRANSCRIBE: {FIRST: 1.0}, FIRST: {character[0]: 1.0}, character[0]: {character[1]: 1.0},
