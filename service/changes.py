@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from service.admission import Clock, Job
+from service.allocator import give_back
 from service.engine import Engine
 
 _CAPACITY = 16  # changes that wait or run, before the next is refused
@@ -59,3 +60,5 @@ def _outcome(change: Change) -> Any:
         return change()
     except Exception as error:  # its client's to see
         return error
+    finally:
+        give_back()  # loading leaves as much free memory behind as a model is large

@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+import weakref
 from collections.abc import Iterable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -17,12 +18,14 @@ from typing import Any, Literal
 
 from models.manifest import Manifest, Task
 from service.admission import Clock
+from service.allocator import give_back
 from service.engine import Engine
 from service.plan import Plan
 
 State = Literal["loading", "ready", "failed", "unloaded"]
 SERVED_TASKS: tuple[Task, ...] = ("image-classification", "speech-recognition")
 """What requests ask for; models for other tasks work inside of these."""
+_RELEASE_S = 5.0
 _log = logging.getLogger(__name__)
 
 
@@ -115,7 +118,7 @@ class Roster:
             if leaving is not None and is_change:
                 self._retired = (*self._retired, leaving)
         if leaving is not None and is_change:
-            threading.Thread(target=self._see_off, args=(leaving,), name=f"retire-{leaving.id}", daemon=True).start()
+            self._see_off(leaving)
         return True
 
     def _with(self, old: Entry, new: Entry | None) -> tuple[Entry, ...]:
@@ -124,10 +127,22 @@ class Roster:
         return (*self._entries[:place], *([new] if new else []), *self._entries[place + 1 :])
 
     def _see_off(self, model: ServedModel) -> None:
+        """Let a model go on a thread of its own."""
+        released = threading.Event()
+        weakref.finalize(model, released.set).atexit = False
+        leaving, name = [model], f"retire-{model.id}"  # a thread holds on to its arguments until its end
+        threading.Thread(target=self._let_go, args=(leaving, released), name=name, daemon=True).start()
+
+    def _let_go(self, leaving: list[ServedModel], released: threading.Event) -> None:
+        model = leaving.pop()
+        name = model.id
         model.engine.retire()
         with self._lock:
             self._retired = tuple(each for each in self._retired if each is not model)
-        _log.info("%s has answered all that it had taken, and is released", model.id)
+        del model
+        _log.info("%s has answered all that it had taken, and is released", name)
+        released.wait(_RELEASE_S)  # whoever changed the roster may still look at the entry that went
+        give_back()
 
     def stop(self, timeout_s: float) -> bool:
         """Stop every engine; blocks for up to `timeout_s`, False where a lane is still busy.
