@@ -1,8 +1,9 @@
 """Who may come in, and where they wait: the Job and the bounded queue.
 
-A permit is taken before a request's body is read and given back when the request ends, so an overloaded service
-refuses at once instead of collecting uploads. The job carries its own future: no table maps ids to futures, so
-nobody can be stranded by a neighbour. The queue knows neither the web nor what a job asks for; its clock is injected.
+A request arrives before its body is read, and takes a place when it is whole: an overloaded service refuses at once
+instead of collecting uploads, and a slow upload keeps no place (see `service.places`). The job carries its own
+future: no table maps ids to futures, so nobody can be stranded by a neighbour. The queue knows neither the web nor
+what a job asks for; its clock is injected.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from service.errors import DeadlineExceeded, Draining, NotReady, QueueFull
+from service.places import Places, Upload
 
 I = TypeVar("I")  # noqa: E741 - the input of a job
 O = TypeVar("O")  # noqa: E741 - and its output
@@ -69,6 +71,25 @@ class Job(Generic[I, O]):
             self.deadline += seconds
 
 
+class Arrival:
+    """A request that has come in: it sends its body, and then takes a place."""
+
+    def __init__(self, upload: Upload, settle: Callable[[Upload], None]) -> None:
+        self.upload = upload
+        self.has_place = False
+        self._settle = settle
+
+    def settle(self) -> None:
+        """Take a place, for the body is whole; it is given back when the request ends.
+
+        Raises:
+            QueueFull: none is left, for others were faster.
+        """
+        if not self.has_place:
+            self._settle(self.upload)
+            self.has_place = True
+
+
 class BoundedQueue(Generic[I, O]):
     """First in, first out, with a length; safe between the event loop and the lanes."""
 
@@ -78,7 +99,7 @@ class BoundedQueue(Generic[I, O]):
         self._clock = clock
         self._jobs: deque[Job[I, O]] = deque()
         self._changed = threading.Condition()
-        self._permits = 0
+        self._places = Places(capacity, clock)
         self._mean_service_s = 0.0
         self._is_retired = False
         self._is_closed = False
@@ -91,41 +112,76 @@ class BoundedQueue(Generic[I, O]):
     @property
     def admitted(self) -> int:
         """Requests inside: uploading, waiting or running."""
-        return self._permits
+        return self._places.inside
 
     @contextmanager
-    def permit(self) -> Iterator[None]:
-        """Hold one of `capacity` places.
+    def permit(self, client: str = "") -> Iterator[None]:
+        """Hold one of the places.
 
         Raises:
-            QueueFull: every place is taken; says when one is likely to be free.
+            QueueFull: every place, or every one for this client, is taken; says when one is likely to be free.
             NotReady: the queue was retired.
             Draining: the queue was closed.
         """
         with self._changed:
-            if self._is_retired:
-                raise NotReady("the model was replaced or unloaded a moment ago; try again", 1.0)
-            self._refuse_if_closed()
-            if self._permits >= self.capacity:
-                raise QueueFull("every place in the queue is taken; try again later", self._retry_after_s())
-            self._permits += 1
+            self._refuse_if_gone()
+            self._take(client)
         try:
             yield
         finally:
             with self._changed:
-                self._permits -= 1
+                self._places.give_back(client)
                 self._close_if_left()
+
+    @contextmanager
+    def arrival(self, client: str) -> Iterator[Arrival]:
+        """Come in to send a body; the place is taken later, when that is whole.
+
+        Raises:
+            QueueFull, NotReady, Draining: as `permit`; QueueFull also where too many send.
+        """
+        with self._changed:
+            self._refuse_if_gone()
+            upload = self._places.begin(client)
+            if upload is None:
+                raise self._full()
+        arrival = Arrival(upload, self._settle)
+        try:
+            yield arrival
+        finally:
+            with self._changed:
+                self._places.end(upload)
+                if arrival.has_place:
+                    self._places.give_back(client)
+                self._close_if_left()
+
+    def _settle(self, upload: Upload) -> None:
+        with self._changed:
+            self._places.end(upload)
+            self._take(upload.client)
+
+    def _take(self, client: str) -> None:
+        if not self._places.take(client):
+            raise self._full()
+
+    def _full(self) -> QueueFull:
+        return QueueFull("every place in the queue is taken; try again later", self._retry_after_s())
 
     def _retry_after_s(self) -> float:
         """When the work that is inside should be half done, from the measured service rate."""
-        return max(1.0, self._permits * self._mean_service_s / self._lanes / 2)
+        return max(1.0, self._places.taken * self._mean_service_s / self._lanes / 2)
+
+    def _refuse_if_gone(self) -> None:
+        if self._is_retired:
+            raise NotReady("the model was replaced or unloaded a moment ago; try again", 1.0)
+        self._refuse_if_closed()
 
     def _refuse_if_closed(self) -> None:
         if self._is_closed:
             raise Draining("the service is shutting down; ask another instance", 1.0)
 
     def put(self, work: I, deadline: float, run_s: float | None = None) -> Job[I, O]:
-        """Queue a piece of work; the caller holds a permit, so there is room. `run_s` as in `Job`.
+        """Queue a piece of work; the caller holds a place, so there is room. `run_s` as in `Job`.
 
         Raises:
             Draining: the queue was closed.
@@ -165,7 +221,7 @@ class BoundedQueue(Generic[I, O]):
             self._close_if_left()
 
     def _close_if_left(self) -> None:
-        if self._is_retired and not self._permits:
+        if self._is_retired and not self._places.inside:
             self._close()
 
     def close(self) -> None:

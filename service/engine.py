@@ -10,7 +10,7 @@ import asyncio
 from contextlib import AbstractContextManager
 from typing import Generic
 
-from service.admission import BoundedQueue, Clock, I, Job, O
+from service.admission import Arrival, BoundedQueue, Clock, I, Job, O
 from service.batcher import Batcher, Run
 from service.errors import DeadlineExceeded
 
@@ -42,13 +42,21 @@ class Engine(Generic[I, O]):
         """Start the lanes."""
         self._batcher.start()
 
-    def admit(self) -> AbstractContextManager[None]:
-        """Hold a place for one request, before its body is read.
+    def admit(self, client: str = "") -> AbstractContextManager[None]:
+        """Hold a place for one request that is whole; `client` is whoever shares its key or address.
 
         Raises:
             QueueFull, NotReady, Draining: when entered.
         """
-        return self._queue.permit()
+        return self._queue.permit(client)
+
+    def receive(self, client: str) -> AbstractContextManager[Arrival]:
+        """Let one request in to send its body, for which it then takes a place.
+
+        Raises:
+            QueueFull, NotReady, Draining: when entered.
+        """
+        return self._queue.arrival(client)
 
     def submit(self, work: I, timeout_s: float, patience_s: float | None = None) -> Job[I, O]:
         """Queue the work; the caller holds a place and then awaits `result`.

@@ -14,6 +14,7 @@ from typing import TypeVar
 
 from models.manifest import Task
 from models.store import ArtifactDamagedError, ArtifactNotFoundError, Store
+from service.admission import Arrival
 from service.errors import Draining, ModelNotFound, NotReady, PerceptError
 from service.roster import SERVED_TASKS, Entry, Roster, ServedModel
 
@@ -59,8 +60,10 @@ class Registry:
         return "; ".join(f"{entry.reference}: {entry.reason}" for entry in missing) or None
 
     @contextmanager
-    def admit(self, kind: type[M], task: Task, reference: str | None) -> Iterator[M]:
-        """Hold a place with the model that `find` gives: it answers this request, though it be replaced meanwhile.
+    def receive(self, kind: type[M], task: Task, reference: str | None, client: str) -> Iterator[tuple[M, Arrival]]:
+        """Come in to the model that `find` gives: it answers this request, though it be replaced meanwhile.
+
+        `client` is whoever shares the request's key or address.
 
         Raises:
             ModelNotFound, NotReady: as `find`.
@@ -69,8 +72,8 @@ class Registry:
         with ExitStack() as held:
             with self._roster.still():  # or it might be retired between being found and being entered
                 model = self.find(kind, task, reference)
-                held.enter_context(model.engine.admit())
-            yield model
+                arrival = held.enter_context(model.engine.receive(client))
+            yield model, arrival
 
     def find(self, kind: type[M], task: Task, reference: str | None) -> M:
         """The model of a task that a request means: the one it names, or the task's default.

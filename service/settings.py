@@ -76,7 +76,7 @@ class Settings(BaseSettings):
     lanes: int | None = Field(default=None, ge=1, le=256)
     """Requests of one model that run at the same time; by default chosen from the processor quota."""
     queue_length: int = Field(default=64, ge=1, le=100_000)
-    """Requests of one model that may be uploading, waiting or running before the next is refused with 429."""
+    """Requests of one client (key or address) to one model that may wait or run, then 429; a quarter more in all."""
     default_timeout_s: float = Field(default=30.0, gt=0)
     """Deadline of a request that sets none, counted from the end of its upload."""
     max_timeout_s: float = Field(default=14_400.0, gt=0)

@@ -63,7 +63,8 @@ INNER = {
     "service/incoming.py": {"service.errors"},
     "service/telemetry.py": set[str](),
     "service/runner.py": set[str](),
-    "service/admission.py": {"service.errors"},
+    "service/places.py": set[str](),
+    "service/admission.py": {"service.errors", "service.places"},
     "service/batcher.py": {"service.errors", "service.admission"},
     "service/engine.py": {"service.errors", "service.admission", "service.batcher", "service.plan"},
 }

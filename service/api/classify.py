@@ -8,6 +8,7 @@ from dataclasses import asdict
 from fastapi import APIRouter, Request
 
 from service.api.deps import InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
+from service.api.entrance import Entrance
 from service.api.examples import PICTURES
 from service.api.openapi import problems, upload_body
 from service.api.parameters import Parameters
@@ -53,13 +54,15 @@ _OPENAPI = upload_body(
 async def classify_image(request: Request, services: Parts) -> ClassifyAnswer:
     """Classify one picture: JPEG, PNG, WebP, GIF, BMP, TIFF, AVIF, and HEIC where its library is installed."""
     with ExitStack() as held:
-        model = _admit(held, request, services, request.query_params.get("model"))
+        entrance = Entrance(held, request, services, ImageModel, "image-classification")
+        model = entrance.enter(request.query_params.get("model"))
         sink = MemorySink()
-        body = body_of(request, services, services.settings.max_image_body_bytes)
+        body = body_of(request, services, services.settings.max_image_body_bytes, entrance.upload)
         form = await read_upload(request.headers, body, ("image/",), sink, _FIELDS)
         parameters = Parameters(_FIELDS, request.query_params.multi_items(), form)
         if "model" in form:
-            model = _admit(held, request, services, parameters.text("model"))
+            model = entrance.enter(parameters.text("model"))
+        entrance.settle()
         wanted = _Wanted(parameters, len(model.labels.classes))
         left_s = timeout_s(request, services, services.settings.default_timeout_s)
         job = model.engine.submit(sink.getvalue(), left_s)
@@ -74,13 +77,6 @@ class _Wanted:
     def __init__(self, parameters: Parameters, classes: int) -> None:
         self.top_k = parameters.integer("top_k", min(_DEFAULT_TOP_K, classes), 1, classes)
         self.min_score = parameters.number("min_score", 0.0, 0.0, 1.0)
-
-
-def _admit(held: ExitStack, request: Request, services: Services, reference: str | None) -> ImageModel:
-    """Find the model and hold a place in its queue until the request ends."""
-    model = held.enter_context(services.registry.admit(ImageModel, "image-classification", reference))
-    request.state.model = model.manifest.name
-    return model
 
 
 def _answer(  # noqa: PLR0913, PLR0917 - what an answer is made of

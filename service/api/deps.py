@@ -12,6 +12,7 @@ import hmac
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass, field
+from ipaddress import ip_address, ip_network
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
@@ -23,11 +24,13 @@ from service.api.parameters import decimal
 from service.api.upload import Body, BodyLimits
 from service.changes import Changes
 from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
+from service.places import Upload
 from service.registry import Registry
-from service.settings import Role, Settings
+from service.settings import ApiKey, Role, Settings
 from service.telemetry import Telemetry
 
 TIMEOUT_HEADER = "X-Request-Timeout"
+_IPV6_NETWORK_BITS = 64
 T = TypeVar("T")
 
 
@@ -58,39 +61,77 @@ async def services_of(request: Request) -> Services:
 Parts = Annotated[Services, Depends(services_of)]
 
 
-def body_of(request: Request, services: Services, max_bytes: int) -> Body:
-    """The request's body, within the limits of the settings."""
+def body_of(request: Request, services: Services, max_bytes: int, upload: Upload) -> Body:
+    """The request's body, within the limits of the settings and the client's own deadline.
+
+    Raises:
+        InvalidParameter: the deadline is no number within the settings' maximum.
+    """
     settings = services.settings
-    limits = BodyLimits(max_bytes, settings.body_idle_timeout_s, settings.min_body_bytes_per_s)
-    return Body(request.headers, request.receive, limits, services.clock)
+    limits = BodyLimits(
+        max_bytes, settings.body_idle_timeout_s, settings.min_body_bytes_per_s, settings.max_timeout_s
+    )
+    deadline = deadline_of(request, services)
+    return Body(request.headers, request.receive, limits, services.clock, upload, deadline)
 
 
-def timeout_s(request: Request, services: Services, default_s: float) -> float:
-    """Seconds that are left for the work: the default from now, or the client's deadline from the request's start.
+def deadline_of(request: Request, services: Services) -> float | None:
+    """When the client's own patience ends, in seconds of the clock; None where it names none.
 
     Raises:
         InvalidParameter: the header is no number within the settings' maximum.
     """
     given = request.headers.get(TIMEOUT_HEADER)
     if given is None:
-        return default_s
+        return None
     seconds, longest = decimal(given), services.settings.max_timeout_s
     if seconds is None or not 0 < seconds <= longest:
         raise InvalidParameter(f"{TIMEOUT_HEADER} must be a number of seconds above 0, at most {longest:g}")
-    spent_s: float = services.clock() - request.state.begun_at
-    return max(0.0, seconds - spent_s)
+    begun_at: float = request.state.begun_at
+    return begun_at + seconds
+
+
+def timeout_s(request: Request, services: Services, default_s: float) -> float:
+    """Seconds that are left for the work: the default from now, or the client's deadline from the request's start.
+
+    Raises:
+        InvalidParameter: as `deadline_of`.
+    """
+    deadline = deadline_of(request, services)
+    return default_s if deadline is None else max(0.0, deadline - services.clock())
+
+
+def client_of(request: Request, settings: Settings) -> str:
+    """Whose request it is, where clients share what there is: a known key's, else an address's.
+
+    A whole network of IPv6 is one client, since whoever has one address there has 2^64 (RFC 4291, 2.5.4).
+    """
+    if keys := _keys(request, settings):
+        return keys[0].sha256
+    host = request.client.host if request.client else ""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host
+    address = getattr(address, "ipv4_mapped", None) or address
+    return str(address if address.version == 4 else ip_network((address, _IPV6_NETWORK_BITS), strict=False))
 
 
 def _roles(request: Request, settings: Settings) -> set[Role]:
     """What the key that the request carries allows; nothing where it carries none that is known."""
+    return {known.role for known in _keys(request, settings)}
+
+
+def _keys(request: Request, settings: Settings) -> list[ApiKey]:
+    """The configured keys that the request's own one is."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     sent = token if scheme.lower() == "bearer" else request.headers.get("x-api-key", "")
     key = sent.strip(" \t")  # and nothing else: a byte of UTF-8 may look like a blank of Latin-1
     if not key:  # whatever digests are configured, nothing is no key
-        return set()
+        return []
     digest = hashlib.sha256(key.encode("latin-1")).hexdigest()  # the bytes as they were sent
     # every key is compared, in constant time, so that timing tells nothing
-    return {known.role for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)}
+    return [known for known in settings.api_keys if hmac.compare_digest(known.sha256, digest)]
 
 
 async def may_infer(request: Request, services: Parts) -> None:

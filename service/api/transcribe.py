@@ -11,6 +11,7 @@ from fastapi.responses import PlainTextResponse, Response
 
 from service.admission import Job
 from service.api.deps import TIMEOUT_HEADER, InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
+from service.api.entrance import Entrance
 from service.api.examples import RECORDINGS
 from service.api.openapi import problems, upload_body
 from service.api.parameters import Parameters
@@ -75,31 +76,26 @@ _OPENAPI = upload_body(
 async def transcribe(request: Request, services: Parts) -> TranscribeAnswer | Response:
     """Transcribe one recording: wav, flac, mp3, ogg/opus, m4a/aac, webm, and the sound of mp4 and mkv."""
     with ExitStack() as held:
-        model = _admit(held, request, services, request.query_params.get("model"))
+        entrance = Entrance(held, request, services, SpeechModel, "speech-recognition")
+        model = entrance.enter(request.query_params.get("model"))
         wanted = _Wanted(Parameters(_FIELDS, request.query_params.multi_items(), {}), model)
         sink = SpooledSink()
         spooled = held.enter_context(ExitStack())
         spooled.callback(sink.close)
-        body = body_of(request, services, services.settings.max_audio_body_bytes)
+        body = body_of(request, services, services.settings.max_audio_body_bytes, entrance.upload)
         form = await read_upload(request.headers, body, _MEDIA, sink, _FIELDS)
         if form:
             parameters = Parameters(_FIELDS, request.query_params.multi_items(), form)
             if "model" in form:
-                model = _admit(held, request, services, parameters.text("model"))
+                model = entrance.enter(parameters.text("model"))
             wanted = _Wanted(parameters, model)
+        entrance.settle()
         job = _submit(request, services, model, Recording(await sink.file(), wanted.options))
         # the lane may read the file for some time after nobody waits any more: it is closed when the lane is done
         spooled.pop_all()
         job.future.add_done_callback(lambda _: sink.close())
         transcript = await unless_gone(request.receive, model.engine.result(job))
     return _answer(request, services, model, transcript, wanted)
-
-
-def _admit(held: ExitStack, request: Request, services: Services, reference: str | None) -> SpeechModel:
-    """Find the model and hold a place in its queue until the request ends."""
-    model = held.enter_context(services.registry.admit(SpeechModel, "speech-recognition", reference))
-    request.state.model = model.manifest.name
-    return model
 
 
 def _submit(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import ExitStack
 
 import pytest
 from hypothesis import given
@@ -154,3 +155,52 @@ def test_a_retired_queue_that_nobody_is_in_wakes_its_lane_at_once() -> None:
     waiting.retire()
     lane.join(10)
     assert not lane.is_alive()
+
+
+def test_an_arrival_takes_its_place_when_it_is_whole_and_gives_it_back_at_the_end() -> None:
+    places = queue(capacity=1)
+    with places.arrival("a") as first, places.arrival("a") as second:
+        assert places.admitted == 2
+        first.settle()
+        first.settle()
+        assert places.admitted == 2
+        with pytest.raises(QueueFull), places.arrival("a"):
+            pass
+        with pytest.raises(QueueFull):
+            second.settle()
+        assert places.admitted == 1
+    assert places.admitted == 0
+    with places.permit("a"):
+        pass
+
+
+def test_what_arrives_slowly_refuses_nobody() -> None:
+    places = queue(capacity=8)
+    with ExitStack() as held:
+        for _ in range(8):
+            held.enter_context(places.arrival("slow"))
+        for _ in range(8):
+            with places.arrival("slow") as brisk:
+                brisk.settle()
+    assert places.admitted == 0
+
+
+def test_a_retired_queue_waits_for_what_still_arrives() -> None:
+    waiting = queue()
+    with waiting.arrival("a") as arrival:
+        waiting.retire()
+        with pytest.raises(NotReady), waiting.arrival("b"):
+            pass
+        arrival.settle()
+        job = waiting.put("a", 200.0)
+    assert waiting.take(9) == [job]
+    assert waiting.take(9) == []
+    with pytest.raises(Draining):
+        waiting.put("b", 200.0)
+
+
+def test_a_closed_queue_lets_nobody_arrive() -> None:
+    waiting = queue()
+    waiting.close()
+    with pytest.raises(Draining), waiting.arrival("a"):
+        pass

@@ -13,6 +13,7 @@ import pytest
 
 from models.manifest import Manifest, Task
 from models.store import Staging, Store
+from service.admission import Arrival
 from service.engine import Engine
 from service.errors import Draining, ModelNotFound, NotReady
 from service.loader import Loader
@@ -149,7 +150,7 @@ def make(tmp_path: Path) -> Iterator[Make]:
 
 def served(registry: Registry, reference: str | None = None) -> str:
     """The version that answers."""
-    with registry.admit(ImageModel, TASK, reference) as model:
+    with registry.receive(ImageModel, TASK, reference, "") as (model, _):
         got = model.engine.submit(picture(200), PATIENCE_S).future.result(PATIENCE_S)
     assert got.probabilities[1] == pytest.approx(200 / 255, abs=1e-6)
     return model.manifest.version
@@ -187,7 +188,7 @@ def test_a_reload_keeps_to_a_version_that_is_configured(make: Make) -> None:
 
 def test_a_request_that_was_let_in_is_answered_by_the_version_that_let_it_in(make: Make, tmp_path: Path) -> None:
     registry = make("m")
-    with registry.admit(ImageModel, TASK, None) as old:
+    with registry.receive(ImageModel, TASK, None, "") as (old, _):
         publish(tmp_path, "m")
         registry.reload("m")
         assert served(registry) == "3"
@@ -234,9 +235,9 @@ class Hesitant(Engine[int, int]):
         super().__init__("m", lambda jobs: [0 for _ in jobs], capacity=4, lanes=1, max_batch=1, clock=time.monotonic)
         self.at_the_door: Callable[[], None] = lambda: None
 
-    def admit(self) -> AbstractContextManager[None]:
+    def receive(self, client: str) -> AbstractContextManager[Arrival]:
         self.at_the_door()
-        return super().admit()
+        return super().receive(client)
 
 
 def test_nothing_is_replaced_between_being_found_and_being_entered(tmp_path: Path) -> None:
@@ -254,7 +255,7 @@ def test_nothing_is_replaced_between_being_found_and_being_entered(tmp_path: Pat
 
     assert isinstance(old.engine, Hesitant)
     old.engine.at_the_door = reload
-    with made.admit(ServedModel, TASK, None) as model:
+    with made.receive(ServedModel, TASK, None, "") as (model, _):
         assert model is old
     reloading.join(PATIENCE_S)
     assert made.ready() != [old]

@@ -11,7 +11,7 @@ from fastapi import FastAPI, Request
 from starlette.types import Message
 
 from models.store import Store
-from service.api.deps import Services, may_administer, may_infer, takes_no_fields, timeout_s, unless_gone
+from service.api.deps import Services, client_of, may_administer, may_infer, takes_no_fields, timeout_s, unless_gone
 from service.errors import ClientGone, Forbidden, InvalidParameter, Unauthorized
 from service.registry import Registry
 from service.roster import ServedModel
@@ -54,6 +54,34 @@ def test_a_deadline_counts_from_the_start_of_the_request(now: float, left: float
 def test_a_deadline_must_be_a_number_within_the_maximum(given: str) -> None:
     with pytest.raises(InvalidParameter, match="above 0, at most 60"):
         timeout_s(request({"x-request-timeout": given}), services(), 30.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_same"),
+    [
+        ("203.0.113.9", "203.0.113.9", True),
+        ("203.0.113.9", "203.0.113.10", False),
+        ("203.0.113.9", "::ffff:203.0.113.9", True),
+        ("2001:db8::1", "2001:db8::ffff:ffff:ffff:ffff", True),
+        ("2001:db8::1", "2001:db8:0:1::1", False),
+        ("testclient", "testclient", True),
+    ],
+)
+def test_without_keys_a_client_is_an_address_or_a_network_of_ipv6(one: str, other: str, are_same: bool) -> None:
+    first, second = (client_of(request({}, client=(host, 9)), services().settings) for host in (one, other))
+    assert (first == second) == are_same
+
+
+def test_with_keys_a_client_is_a_known_key_wherever_it_comes_from() -> None:
+    settings = services(keys=BOTH_KEYS).settings
+
+    def client(headers: dict[str, str], host: str = "203.0.113.9") -> str:
+        return client_of(request(headers, client=(host, 9)), settings)
+
+    assert client({"x-api-key": KEY}) == client({"authorization": f"Bearer {KEY}"}, "203.0.113.10")
+    assert client({"x-api-key": KEY}) != client({"x-api-key": ADMIN_KEY})
+    assert client({"x-api-key": "unknown"}) == client({}) != client({}, "203.0.113.10")
+    assert client_of(request({}), settings) == ""
 
 
 def test_without_keys_everybody_may_call() -> None:

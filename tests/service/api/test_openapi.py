@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import itertools
 import shutil
 import struct
 import threading
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from PIL import Image
 
 from service.api.deps import Services
 from service.app import create_app
+from service.errors import QueueFull
 from service.settings import ApiKey, Settings
 from tests.artifacts import picture, publish
 from tests.pictures import CLOCK, encoded
@@ -61,8 +63,9 @@ def nothing(app: FastAPI, held: ExitStack) -> None:
 def full(app: FastAPI, held: ExitStack) -> None:
     """Take every place of every model."""
     for model in app.state.services.registry.ready():
-        for _ in range(app.state.services.settings.queue_length):
-            held.enter_context(model.engine.admit())
+        with suppress(QueueFull):
+            for client in itertools.count():
+                held.enter_context(model.engine.admit(str(client)))
 
 
 def busy_with_changes(app: FastAPI, held: ExitStack) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from itertools import pairwise
 
 import pytest
@@ -14,12 +15,15 @@ from starlette.types import Message, Receive
 from service.api.upload import Body, BodyLimits, MemorySink, read_upload
 from service.errors import (
     ClientGone,
+    DeadlineExceeded,
     MalformedRequest,
     PayloadTooLarge,
+    QueueFull,
     RequestError,
     RequestTimeout,
     UnsupportedMedia,
 )
+from service.places import Upload
 
 FORM = "multipart/form-data; boundary=frontier"
 FIELDS = ("prompt", "top_k", "model")
@@ -169,6 +173,89 @@ def test_a_silent_body_is_refused() -> None:
 
     with pytest.raises(RequestTimeout, match="nothing arrived"):
         _read_from(silence)
+
+
+def test_a_client_that_is_just_fast_enough_is_bounded_all_the_same() -> None:
+    """Above the rate for ever is as long as the largest body takes at that rate."""
+    limits = BodyLimits(max_bytes=100_000, idle_timeout_s=60.0, min_bytes_per_s=100, longest_s=200.0)
+    assert limits.time_s(1_000) == 20.0
+    assert limits.time_s(100_000) == 200.0
+    assert BodyLimits(100_000, 60.0, 0).time_s(1) == math.inf
+    with pytest.raises(RequestTimeout, match="longer than 200 s"):
+        read([bytes(110)] * 600, "image/png", limits, step_s=0.5)
+    assert len(read([bytes(110)] * 30, "image/png", limits, step_s=0.5)[0]) == 3_300
+
+
+def test_a_declared_size_has_its_own_time() -> None:
+    limits = BodyLimits(max_bytes=100_000, idle_timeout_s=60.0, min_bytes_per_s=100)
+    pieces = [bytes(300)] * 10
+    assert len(read(pieces, "image/png", limits, step_s=1.5, content_length="3000")[0]) == 3_000
+    with pytest.raises(RequestTimeout, match="100 bytes per second"):
+        read(pieces, "image/png", limits, step_s=1.5, content_length="500")
+
+
+def test_without_a_rate_the_longest_time_holds() -> None:
+    limits = BodyLimits(max_bytes=100_000, idle_timeout_s=60.0, min_bytes_per_s=0, longest_s=10.0)
+    with pytest.raises(RequestTimeout, match="longer than 10 s"):
+        read([b"x"] * 100, "image/png", limits, step_s=1.0)
+
+
+async def _silence() -> Message:
+    await asyncio.Event().wait()
+    raise AssertionError
+
+
+def _body(receive: Receive, deadline: float | None = None, idle_s: float = 60.0) -> tuple[Body, Upload]:
+    upload = Upload("a", 0.0)
+    limits = BodyLimits(100_000, idle_s, 0)
+    return Body(Headers({"content-length": "10"}), receive, limits, lambda: 100.0, upload, deadline), upload
+
+
+async def _all_of(body: Body) -> bytes:
+    return b"".join([piece async for piece in body.pieces()])
+
+
+@pytest.mark.parametrize("deadline", [99.0, 100.0, 100.01])
+def test_a_deadline_counts_while_the_body_arrives(deadline: float) -> None:
+    with pytest.raises(DeadlineExceeded, match="ran past its deadline"):
+        asyncio.run(_all_of(_body(_silence, deadline)[0]))
+
+
+def test_an_upload_that_has_to_give_way_is_woken() -> None:
+    async def scene() -> None:
+        body, upload = _body(_silence)
+        reading = asyncio.ensure_future(_all_of(body))
+        await asyncio.sleep(0)
+        upload.give_way()
+        with pytest.raises(QueueFull, match="too many send at once") as refusal:
+            await reading
+        assert refusal.value.retry_after_s >= 1.0
+
+    asyncio.run(asyncio.wait_for(scene(), 10.0))
+
+
+def test_an_upload_that_has_to_give_way_between_two_pieces_does() -> None:
+    upload: Upload
+
+    async def receive() -> Message:
+        upload.give_way()
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    body, upload = _body(receive)
+    with pytest.raises(QueueFull):
+        asyncio.run(asyncio.wait_for(_all_of(body), 10.0))
+
+
+def test_what_has_come_is_counted() -> None:
+    messages = [{"type": "http.request", "body": bytes(size), "more_body": size < 9} for size in (3, 0, 9)]
+
+    async def receive() -> Message:
+        return messages.pop(0)
+
+    body, upload = _body(receive)
+    assert len(asyncio.run(_all_of(body))) == 12
+    assert upload.received == 12
+    assert upload.interrupt is None
 
 
 def test_hanging_up_is_noticed() -> None:

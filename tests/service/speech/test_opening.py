@@ -149,7 +149,7 @@ def test_a_replaced_model_lets_go_of_every_session(root: Path) -> None:
     loader = Loader(Store(root), Settings(artifacts=root), place("cpu"), time.monotonic)
     registry = Registry([NAME], Store(root), loader.load)
     registry.load_all()
-    with registry.admit(SpeechModel, "speech-recognition", None) as model:
+    with registry.receive(SpeechModel, "speech-recognition", None, "") as (model, _):
         wanted = Options(languages=("en",), beam_size=1, temperature=1.0)
         model.engine.submit(Recording(io.BytesIO(babble(1.5)), wanted), 60.0).future.result(60.0)
     listener = _transcriber(model)._listener
