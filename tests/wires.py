@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from starlette.types import Receive, Scope, Send
 from uvicorn import Config
@@ -19,6 +19,7 @@ from service.telemetry import Telemetry
 
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 HEADER_TIMEOUT_S = 10.0
+T = TypeVar("T")
 
 
 class Time:
@@ -155,3 +156,18 @@ def _answers(written: bytes) -> Iterable[Answer]:
         length = int(headers["content-length"])
         yield Answer(int(first.split()[1]), headers, json.loads(rest[:length] or b"{}"))
         written = rest[length:]
+
+
+def held_back(opened: asyncio.Event) -> App:
+    """As `echo`, once it is opened."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await opened.wait()
+        await echo(scope, receive, send)
+
+    return app
+
+
+def run(scene: Coroutine[Any, Any, T]) -> T:
+    """What the scene gives, within reasonable time."""
+    return asyncio.run(asyncio.wait_for(scene, 30))

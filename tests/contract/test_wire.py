@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import shutil
 import socket
-import ssl
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import httpx
 import pytest
 
 from tests.artifacts import picture, publish
+from tests.certificates import certificate
 from tests.contract.problems import PATIENCE_S, assert_problem, connection
 from tests.served import Served, served
 
@@ -235,19 +235,12 @@ def test_few_descriptors_lock_nobody_out(store: Path) -> None:
 
 
 def test_silence_before_tls_locks_nobody_out_either(store: Path, tmp_path: Path) -> None:
-    if not shutil.which("openssl"):
-        pytest.skip("needs openssl, for a certificate")
-    certificate, key = tmp_path / "cert.pem", tmp_path / "key.pem"
-    make = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", str(key), "-out", str(certificate), "-days", "2", "-subj", "/CN=localhost",
-            "-addext", "subjectAltName=IP:127.0.0.1"]  # fmt: skip
-    subprocess.run(make, capture_output=True, check=True)
-    context = ssl.create_default_context(cafile=str(certificate))
+    chain, key, context = certificate(tmp_path)
     with ExitStack() as held:
         running = held.enter_context(
             served(
                 FEW_FILES, tls=context, artifacts=str(store), models=NAME, header_timeout_s=str(HEADER_TIMEOUT_S),
-                tls_certificate=str(certificate), tls_key=str(key),
+                tls_certificate=str(chain), tls_key=str(key),
             )
         )  # fmt: skip
         silent = [held.enter_context(connection(running)) for _ in range(64)]
