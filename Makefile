@@ -3,6 +3,7 @@
 PYTHON ?= python3
 RUNTIME ?= cpu
 TORCH_INDEX ?=
+SOAK_SECONDS ?= 60
 ARGS ?=
 
 VENV := .venv
@@ -49,6 +50,7 @@ help:  ## print this text
 	  "" "such as https://download.pytorch.org/whl/cpu for the small build without CUDA" \
 	  PIP_INDEX_URL "a mirror of PyPI, such as https://pypi.tuna.tsinghua.edu.cn/simple" \
 	  HF_ENDPOINT "a mirror of the hub for --weights hub:, such as https://hf-mirror.com" \
+	  SOAK_SECONDS "how long each soak test lasts (now: $(SOAK_SECONDS)); PERCEPT_FUZZ_SEED repeats the cases of a seed" \
 	  ARGS "passed on by test, soak and bench, such as ARGS=-k\ store" \
 	  "PERCEPT_*" "settings of the service, such as PERCEPT_PORT=9000 or PERCEPT_MODELS=efficientnet-lite2"
 
@@ -73,8 +75,8 @@ check: $(INSTALLED)  ## formatting, lint, types and the rules of who imports who
 bench: models  ## measure the service
 	@exec $(PY) -m benchmarks $(ARGS)
 
-soak: models  ## run the slow tests: load and leaks
-	@exec $(PY) -m pytest -m slow -n 0 $(ARGS)
+soak: models  ## run the slow tests: load, leaks and the long fuzz, each for SOAK_SECONDS
+	@PERCEPT_SOAK_SECONDS=$(SOAK_SECONDS) exec $(PY) -m pytest -m slow -n 0 $(ARGS)
 
 clean:  ## remove .venv; exported models stay
 	@rm -rf $(VENV)
