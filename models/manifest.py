@@ -123,6 +123,7 @@ class Provenance(Data):
     exporter: str
     date: date
     note: str = ""
+    data: str = Field(default="", description="what the weights were trained on here, in words")
 
 
 class Metric(Data):
@@ -144,6 +145,11 @@ class Calibration(Data):
 
     temperature: float = Field(gt=0)
     confident_score: float = Field(ge=0, le=1, description="a best score below it should not be believed")
+    confident_peak: float | None = Field(
+        default=None, description="nor one of scores with a lower peak (`models.postprocess.peak`)"
+    )
+    group_score: float | None = Field(default=None, ge=0, le=1, description="the same of a group's summed score")
+    group_peak: float | None = None
     data: str
     ece: float = Field(ge=0, le=1, description="expected calibration error, in 15 equal intervals")
     ece_before: float | None = Field(default=None, ge=0, le=1)
@@ -154,6 +160,9 @@ class Calibration(Data):
     confident_share: float | None = Field(default=None, ge=0, le=1, description="of the examples, reach the score")
     confident_right: float | None = Field(default=None, ge=0, le=1, description="of those that reach it, are right")
     strange_share: float | None = Field(default=None, ge=0, le=1, description="of pictures of nothing, reach it")
+    group_share: float | None = Field(default=None, ge=0, le=1, description="of the examples, have a group that does")
+    group_right: float | None = Field(default=None, ge=0, le=1, description="of those groups, are right")
+    strange_group_share: float | None = Field(default=None, ge=0, le=1)
 
 
 class Manifest(Data):

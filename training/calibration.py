@@ -13,11 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from models.postprocess import Belief
+
 BINS = 15
 _COOLEST, _HOTTEST = 0.05, 20.0
 _AS_LIKELY = 1e-6
 _WANTED_PRECISION = 0.95
 _STRANGE_SHARE = 0.95
+"""Of the strange inputs is not believed."""
 Logits = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 ClassIds = NDArray[np.int64]
@@ -103,20 +106,48 @@ def calibration_error(best: Probabilities, right: NDArray[np.bool_], bins: int =
     return sum(each.count * abs(each.score - each.accuracy) for each in found) / total
 
 
-def confident_score(scores: Probabilities, class_ids: ClassIds, strange: Probabilities | None = None) -> float:
-    """The lowest best score from which on 95 of 100 examples are right, and below which 95 of 100 strange ones stay.
+def confident_score(scores: Probabilities, class_ids: ClassIds) -> float:
+    """The lowest best score of `[n, classes]` from which on 95 of 100 examples are right; 1 where none will do."""
+    return lowest_score(scores.max(axis=-1), scores.argmax(axis=-1) == class_ids)
 
-    `strange` are scores `[n, classes]` of inputs unlike anything the model knows; 1 where no score will do.
-    """
-    best, right = scores.max(axis=-1), scores.argmax(axis=-1) == class_ids
+
+def lowest_score(best: Probabilities, right: NDArray[np.bool_]) -> float:
+    """The same of the examples' best scores `[n]`, and whether each is right."""
     order = np.argsort(-best, kind="stable")
     falling = best[order]
     share = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
     is_last = np.append(falling[1:] < falling[:-1], True)  # equal scores are believed together
     enough = np.flatnonzero((share >= _WANTED_PRECISION) & is_last)
-    lowest = float(falling[enough[-1]]) if len(enough) else 1.0
-    if strange is not None and len(strange):
-        below = math.ceil(_STRANGE_SHARE * len(strange))
-        highest = np.sort(strange.max(axis=-1))[below - 1]
-        lowest = max(lowest, float(np.nextafter(highest, 2.0)))
-    return min(1.0, lowest)
+    return float(falling[enough[-1]]) if len(enough) else 1.0
+
+
+@dataclass(frozen=True)
+class Answered:
+    """The best score of each example, and the peak of all its scores (`models.postprocess.peak`), both `[n]`."""
+
+    best: Probabilities
+    peaks: Probabilities
+
+    def believed(self, belief: Belief) -> NDArray[np.bool_]:
+        """Which of them are to be believed."""
+        reached = self.best >= belief.score
+        return reached if belief.peak is None else reached & (self.peaks >= belief.peak)
+
+
+def fit_belief(found: Answered, right: NDArray[np.bool_], strange: Answered) -> Belief:
+    """From when on 95 of 100 examples are right, so that 95 of 100 strange ones are not believed.
+
+    The latter by a higher score or by a peak, whichever lets more of the examples through.
+    """
+    score = lowest_score(found.best, right)
+    if not len(strange.best):
+        return Belief(score)
+    raised = Belief(min(1.0, max(score, _above_most(strange.best))))
+    reaching = np.where(strange.best >= score, strange.peaks, 0.0)
+    peaked = Belief(score, _above_most(reaching))
+    return max((raised, peaked), key=lambda belief: int(found.believed(belief).sum()))
+
+
+def _above_most(values: Probabilities) -> float:
+    below = math.ceil(_STRANGE_SHARE * len(values))
+    return float(np.nextafter(np.sort(values)[below - 1], np.inf))

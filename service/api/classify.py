@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import asdict
+from typing import Any
 
 from fastapi import APIRouter, Request
 
+from models.postprocess import Belief, peak
 from service.api.deps import InferenceKey, Parts, Services, body_of, timeout_s, unless_gone
 from service.api.entrance import Entrance
 from service.api.examples import PICTURES
@@ -87,23 +90,41 @@ def _answer(  # noqa: PLR0913, PLR0917 - what an answer is made of
     request.state.timing_ms = stages
     best = predictions(got, model.labels, wanted.top_k, wanted.min_score)
     total_ms = (services.clock() - request.state.begun_at) * 1000
-    answer = ClassifyAnswer(
-        model=ModelUsed.of(model),
-        predictions=[PredictionAnswer(**asdict(each)) for each in best],
-        groups=[
-            GroupAnswer(group=group, score=score)
-            for group, score in model.labels.group_scores(got.probabilities).items()
-            if score >= max(wanted.min_score, _SHOWN_GROUP_SCORE)
-        ],
-        image=PictureAnswer(width=got.width, height=got.height, format=got.format),
-        timing=ImageTiming(
+    answer: dict[str, Any] = {
+        "model": ModelUsed.of(model),
+        "predictions": [PredictionAnswer(**asdict(each)) for each in best],
+        "groups": list(_groups(model, got, wanted)),
+        "image": PictureAnswer(width=got.width, height=got.height, format=got.format),
+        "timing": ImageTiming(
             **{f"{stage}_ms": round(duration, 3) for stage, duration in stages.items()},
             total_ms=round(total_ms, 3),
             batch_size=got.batch_size,
         ),
-    )
+    }
+    believed = _believed(model, got)
+    return ClassifyAnswer(**answer) if believed is None else ClassifyAnswer(**answer, confident=believed)
+
+
+def _believed(model: ImageModel, got: Classified) -> bool | None:
+    """Whether the best class is to be believed; None where nobody found out from when on."""
     calibration = model.manifest.calibration
     if calibration is None:
-        return answer
-    is_confident = float(got.probabilities.max()) >= calibration.confident_score
-    return ClassifyAnswer(**{**answer.__dict__, "confident": is_confident})
+        return None
+    belief = Belief(calibration.confident_score, calibration.confident_peak)
+    return belief.holds(float(got.probabilities.max()), float(peak(got.probabilities)))
+
+
+def _groups(model: ImageModel, got: Classified, wanted: _Wanted) -> Iterator[GroupAnswer]:
+    """The groups that the client wants to see, each with whether it is to be believed, where that is known."""
+    calibration = model.manifest.calibration
+    belief = None
+    if calibration is not None and calibration.group_score is not None:
+        belief = Belief(calibration.group_score, calibration.group_peak)
+    height = float(peak(got.probabilities))
+    for group, score in model.labels.group_scores(got.probabilities).items():
+        if score < max(wanted.min_score, _SHOWN_GROUP_SCORE):
+            continue
+        if belief is None:
+            yield GroupAnswer(group=group, score=score)
+        else:
+            yield GroupAnswer(group=group, score=score, confident=belief.holds(score, height))

@@ -40,10 +40,15 @@ class PredictionAnswer(Answer):
 
 
 class GroupAnswer(Answer):
-    """The sum of the scores of all classes of one everyday word."""
+    """The sum of the scores of all classes of one everyday word.
+
+    `confident` is false where the word should not be believed, by a limit of its own; it is absent while the model
+    has none.
+    """
 
     group: str
     score: float
+    confident: bool | None = None
 
 
 class PictureAnswer(Answer):
@@ -65,7 +70,10 @@ class ImageTiming(Answer):
 
 
 class ClassifyAnswer(Answer):
-    """The answer of /classify-image; `confident` is absent while the model has no calibration."""
+    """The answer of /classify-image; `confident` is of the best class, and absent while the model has no calibration.
+
+    An everyday word may be certain where its class is not: each group has a `confident` of its own.
+    """
 
     model_config = ConfigDict(
         frozen=True,
@@ -73,7 +81,7 @@ class ClassifyAnswer(Answer):
             "example": {
                 "model": {"name": "efficientnet-lite0", "version": "1", "variant": "int8"},
                 "predictions": [{"class_id": 281, "label": "tabby", "group": "cat", "score": 0.83}],
-                "groups": [{"group": "cat", "score": 0.97}],
+                "groups": [{"group": "cat", "score": 0.97, "confident": True}],
                 "confident": True,
                 "image": {"width": 500, "height": 375, "format": "JPEG"},
                 "timing": {

@@ -8,11 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from models.postprocess import Belief
 from training.calibration import (
+    Answered,
     Bin,
     bound_reached,
     confident_score,
     expected_calibration_error,
+    fit_belief,
     fit_temperature,
     negative_log_likelihood,
     probabilities,
@@ -131,15 +134,33 @@ def test_19_of_20_are_right_from_the_confident_score_on_and_no_lower_one_would_d
         assert (class_ids[best >= lower] == 0).mean() < 0.95
 
 
-@given(SCORED, STRANGE)
-def test_19_of_20_strange_inputs_stay_below_the_confident_score(
-    scored: list[tuple[float, int, int]], strange: list[float]
+@given(SCORED, STRANGE, st.integers(0, 9))
+def test_19_of_20_strange_inputs_are_not_believed(
+    scored: list[tuple[float, int, int]], unknown: list[float], seed: int
 ) -> None:
     best, class_ids = laid_out(scored)
-    scores = two_classes(best)
-    threshold = confident_score(scores, class_ids, two_classes(np.array(strange)))
-    assert (np.array(strange) < threshold).sum() >= 0.95 * len(strange)
-    assert threshold >= confident_score(scores, class_ids)
+    rng = np.random.default_rng(seed)
+    found = Answered(best, rng.uniform(1, 3, len(best)))
+    strange = Answered(np.array(unknown, np.float64), rng.uniform(0, 2, len(unknown)))
+    belief = fit_belief(found, class_ids == 0, strange)
+    assert strange.believed(belief).sum() <= 0.05 * len(unknown)
+    assert belief.score >= confident_score(two_classes(best), class_ids)
+    raised = Belief(
+        max(confident_score(two_classes(best), class_ids), float(np.nextafter(max(unknown, default=0), 2)))
+    )
+    assert found.believed(belief).sum() >= found.believed(raised).sum()
+
+
+def test_a_peak_is_asked_for_where_it_lets_more_through_than_a_higher_score() -> None:
+    best, right = np.linspace(0.6, 1, 100), np.ones(100, bool)
+    strange = Answered(np.full(40, 0.95), np.linspace(0, 1, 40))
+    by_peak = fit_belief(Answered(best, np.full(100, 3.0)), right, strange)
+    assert by_peak.score == 0.6
+    assert by_peak.peak is not None
+    assert by_peak.peak < 1
+    alike = fit_belief(Answered(best, np.zeros(100)), right, strange)
+    assert alike.peak is None
+    assert alike.score == pytest.approx(0.95)
 
 
 def test_the_confident_score_of_nothing_is_one() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from models.postprocess import Belief
 from training.calibration import confident_score, negative_log_likelihood, probabilities
 from training.cross_validation import Examples, Fit, cross_validated, fit, why_not, worth
 
@@ -29,7 +30,7 @@ def test_fitting_undoes_too_much_and_too_little_belief(sharpness: float) -> None
 
 
 def test_a_fit_is_judged_by_other_examples() -> None:
-    made, others = Fit(2.0, 0.6), examples(200, seed=1)
+    made, others = Fit(2.0, Belief(0.6)), examples(200, seed=1)
     found = worth(made, others)
     scores = probabilities(others.logits, 2.0)
     reached = scores.max(1) >= 0.6
@@ -56,17 +57,54 @@ def test_judging_by_what_was_fitted_on_flatters() -> None:
     assert cross_validated(some).nll > worth(fit(some), some).nll
 
 
-def test_the_confident_score_is_above_strange_ones() -> None:
+def test_strange_ones_are_not_believed() -> None:
     some = examples(500)
     made = fit(some)
-    shifted = Examples(some.logits, some.class_ids, np.float32(8) * np.eye(CLASSES, dtype=np.float32))
     scores = probabilities(some.logits, made.temperature)
-    assert made.confident_score == confident_score(scores, some.class_ids, probabilities(some.strange, 1.0))
-    assert fit(shifted).confident_score > made.confident_score
+    assert made.belief.score == confident_score(scores, some.class_ids), "these say little of themselves"
+    eye = np.float32(8) * np.eye(CLASSES, dtype=np.float32)
+    sure = Examples(some.logits, some.class_ids, np.tile(eye, (20, 1)))
+    assert worth(fit(sure), sure).strange_share == 0
+    assert worth(fit(sure), some).confident_share < worth(made, some).confident_share
+
+
+def test_a_kind_of_strange_inputs_is_judged_by_a_fit_that_saw_none_of_it() -> None:
+    """Each kind alone is not believed by a fit that has seen the others, but for one that none is like."""
+    some = examples(400)
+    eye = np.float32(9) * np.eye(CLASSES, dtype=np.float32)
+    strange = np.concatenate([some.strange, np.tile(eye, (2, 1))])
+    kinds = np.r_[np.arange(30) % 9, np.full(8, 9)]
+    by_kind = cross_validated(Examples(some.logits, some.class_ids, strange, kinds))
+    assert by_kind.strange_share == pytest.approx(8 / 38)
+    assert worth(fit(Examples(some.logits, some.class_ids, strange, kinds)), some).strange_share == 0
+
+
+def test_groups_have_a_belief_of_their_own() -> None:
+    """Classes 0 and 1 are one word: which of them it is stays open, the word is certain."""
+    rng = np.random.default_rng(5)
+    class_ids = rng.integers(0, CLASSES, 600)
+    logits = rng.normal(0, 0.5, (600, CLASSES)).astype(np.float32)
+    pair = class_ids < 2
+    logits[np.arange(600), class_ids] += np.float32(5)
+    logits[pair, 1 - class_ids[pair]] += np.float32(5)
+    some = Examples(logits, class_ids, logits[:0], None, np.array([0, 0, 1, 2]))
+    found = cross_validated(some)
+    assert found.group_share is not None
+    assert found.group_share > 0.95
+    assert found.confident_share < 0.7
+    assert found.group_right is not None
+    assert found.group_right > 0.95
+    belief = fit(some).group_belief
+    assert belief is not None
+    by_hand = probabilities(logits, fit(some).temperature)
+    reached = np.maximum(by_hand[:, 0] + by_hand[:, 1], by_hand[:, 2:].max(1)) >= belief.score
+    assert worth(fit(some), some).group_share == pytest.approx(reached.mean())
+    without = Examples(logits, class_ids, logits[:0])
+    assert (fit(without).group_belief, cross_validated(without).group_share) == (None, None)
 
 
 def test_where_nothing_is_believed_there_is_no_share_of_it() -> None:
-    found = worth(Fit(1.0, 1.0), examples(20, strange=0))
+    found = worth(Fit(1.0, Belief(1.0)), examples(20, strange=0))
     assert (found.confident_share, found.confident_right, found.strange_share) == (0.0, None, None)
 
 

@@ -72,7 +72,8 @@ def _origin(manifest: Manifest) -> str:
         f"- licence: {origin.licence}",
         f"- exported by {origin.exporter} on {origin.date.isoformat()}",
     ]
-    return "\n".join([*lines, f"- {origin.note}"] if origin.note else lines)
+    more = [f"- trained on {origin.data}"] if origin.data else []
+    return "\n".join([*lines, *more, *([f"- {origin.note}"] if origin.note else [])])
 
 
 def _variants(manifest: Manifest) -> str:
@@ -126,10 +127,29 @@ def _calibration_text(manifest: Manifest) -> str:
         f"Scores are calibrated with temperature {found.temperature:.3f} on {found.data}.",
         f"Expected calibration error {found.ece:.3f}{_before(found.ece_before)}"
         + ("." if found.nll is None else f", negative log-likelihood {found.nll:.3f}{_before(found.nll_before)}."),
-        f"A best score below {found.confident_score:.3f} should not be believed (`confident` is false)"
-        + (f": {_reached(found)}." if found.confident_share is not None else "."),
+        f"A best score below {found.confident_score:.3f}{_or_peak(found.confident_peak)} should not be believed "
+        "(`confident` is false)" + (f": {_reached(found)}." if found.confident_share is not None else "."),
     ]
+    if found.group_score is not None:
+        parts.append(
+            f"A group's score below {found.group_score:.3f}{_or_peak(found.group_peak)} should not be believed either"
+            + (f": {_groups_reached(found)}." if found.group_share is not None else ".")
+        )
     return " ".join(parts)
+
+
+def _or_peak(least: float | None) -> str:
+    """What the scores' logarithms must show as well."""
+    if least is None:
+        return ""
+    return f", or one less than {least:.2f} standard deviations above the mean of all (of logarithms),"
+
+
+def _groups_reached(found: Calibration) -> str:
+    right = "" if found.group_right is None else f", and {found.group_right:.1%} of those are right"
+    share = found.strange_group_share
+    strange = "" if share is None else f"; {share:.1%} of pictures of nothing that it knows reach it"
+    return f"{found.group_share:.1%} of the pictures have one that reaches it{right}{strange}"
 
 
 def _before(figure: float | None) -> str:
@@ -138,7 +158,11 @@ def _before(figure: float | None) -> str:
 
 def _reached(found: Calibration) -> str:
     right = "" if found.confident_right is None else f", and {found.confident_right:.1%} of those are right"
-    strange = "" if found.strange_share is None else f"; {found.strange_share:.1%} of pictures of nothing reach it"
+    strange = (
+        ""
+        if found.strange_share is None
+        else f"; {found.strange_share:.1%} of pictures of nothing that it knows reach it"
+    )
     return f"{found.confident_share:.1%} of the pictures reach it{right}{strange}"
 
 

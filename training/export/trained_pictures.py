@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import binomtest
 from torch import nn
 
 from models.manifest import ImagePreprocessing
@@ -20,19 +21,21 @@ from training.cross_validation import Examples, fit, why_not, worth
 from training.data.images import Pictures
 from training.data.labelled import HeldOut
 from training.errors import GateError
-from training.evaluate import Accuracy, accuracy, evaluate_image
+from training.evaluate import Accuracy, Answers, answers, evaluate_image
 from training.export import image
-from training.export.calibrate import Finding, as_published
+from training.export.calibrate import Finding, as_published, group_numbers
 from training.export.image_model import ImageModel, RangePictures
 from training.export.origin import Origin
 from training.export.record import Record
-from training.export.strange import DESCRIPTION, strange_pictures
+from training.export.strange import DESCRIPTION, strange
 from training.objectives.classification import Classification, Scored
 from training.objectives.pictures import Normalisation, served
 from training.recipe import Recipe
 
 _RANGE_PICTURES, _RANGE_BATCH = 256, 32
 _FP32 = "fp32"
+_NAMED = 20
+_CHANCE = 0.05
 
 
 def publish(
@@ -41,17 +44,20 @@ def publish(
     """Publish the objective's network; what is measured of it is kept in `records`, where that is given.
 
     Raises:
-        GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
+        GateError: it is worse than the version that it would replace, or right about nothing, and nobody said to
+            publish it all the same.
     """
     held_out = HeldOut(f"test part of {origin.name}", objective.parts.test)
-    found = calibrated(objective)
+    calibration = calibrated(objective)
     model = replace(
         described_model(objective.network, objective.normalise, objective.parts.classes, objective.recipe, origin),
         range_pictures=_ranges(objective.parts.train, objective.served),
     )
     if not is_forced:
-        _compare(store, model, held_out)
-    return image.publish(model, store, _record(model, found), held_out, records)
+        found = answers(model.classifier().probabilities, held_out, model.preprocessing)
+        _compare(store, model, held_out, found.accuracy)
+        refuse_ignorance(model.name, found, objective.parts.classes)
+    return image.publish(model, store, _record(model, calibration), held_out, records)
 
 
 def calibrated(objective: Classification) -> Finding:
@@ -65,17 +71,37 @@ def calibrated(objective: Classification) -> Finding:
     assert isinstance(test, Scored)  # noqa: S101
     if reason := why_not(held.logits, held.class_ids, "validation pictures"):
         return Finding(None, reason)
-    strange = _strange_logits(objective)
-    made = fit(Examples(held.logits, held.class_ids, strange))
+    groups = group_numbers(everyday_labels(objective.parts.classes))
+    nothing = strange(objective.recipe.eval_px)
+    made = fit(Examples(held.logits, held.class_ids, _logits(objective, nothing.pixels), nothing.kinds, groups))
     data = f"{len(held.class_ids)} validation pictures, and {DESCRIPTION}; figures are of the test part"
-    return Finding(as_published(made, worth(made, Examples(test.logits, test.class_ids, strange[:0])), data))
+    found = worth(made, Examples(test.logits, test.class_ids, test.logits[:0], None, groups))
+    return Finding(as_published(made, found, data))
 
 
-def _strange_logits(objective: Classification) -> NDArray[np.float32]:
-    pictures = torch.from_numpy(strange_pictures(objective.recipe.eval_px))
+def _logits(objective: Classification, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+    found = []
     with torch.inference_mode():
-        logits: NDArray[np.float32] = objective.network.eval()(objective.normalise(pictures)).numpy()
-    return logits
+        for start in range(0, len(pixels), _RANGE_BATCH):
+            inputs = objective.normalise(torch.from_numpy(pixels[start : start + _RANGE_BATCH]))
+            found.append(objective.network.eval()(inputs).numpy())
+    return np.concatenate(found)
+
+
+def refuse_ignorance(name: str, found: Answers, classes: tuple[str, ...]) -> None:
+    """Refuse a model that does no better than naming the most common class each time.
+
+    Raises:
+        GateError: as many are right by that in more than one case of twenty (exact binomial test).
+    """
+    counts = np.bincount(found.class_ids, minlength=len(classes))
+    share, right, count = counts.max() / counts.sum(), int(found.is_right.sum()), len(found.class_ids)
+    if binomtest(right, count, share, alternative="greater").pvalue > _CHANCE:
+        raise GateError(
+            f"{name} is not published: it is right on {right} of {count} held-out pictures, and who says "
+            f"{classes[int(counts.argmax())]} each time is right on {counts.max()}: nothing shows that it knows "
+            "more; --force publishes it all the same"
+        )
 
 
 def described_model(
@@ -90,8 +116,17 @@ def described_model(
         preprocessing=served(recipe),
         labels=everyday_labels(classes),
         provenance=origin.provenance(),
-        limits=recipe.limits or "Knows the classes it was trained on and no others.",
+        limits=recipe.limits or _limits(classes, recipe),
         data_note="held out from training",
+    )
+
+
+def _limits(classes: tuple[str, ...], recipe: Recipe) -> str:
+    """What can be said of any classifier that was trained here."""
+    some = ", ".join(classes[:_NAMED]) + (f" and {len(classes) - _NAMED} more" if len(classes) > _NAMED else "")
+    return (
+        f"Knows {len(classes)} classes and no others: {some}. In training every picture was reduced to "
+        f"{recipe.data.size_px} × {recipe.data.size_px} pixels, so finer details were never seen."
     )
 
 
@@ -116,13 +151,12 @@ def _record(model: ImageModel, found: Finding) -> Record:
     )
 
 
-def _compare(store: Store, model: ImageModel, held_out: HeldOut) -> None:
+def _compare(store: Store, model: ImageModel, held_out: HeldOut, after: Accuracy) -> None:
     """Refuse a model that is worse than the newest version in the store, both measured on the same pictures."""
     if not store.versions(model.name):
         return
     current = store.find(model.name)
     before = _measured_current(current, model, held_out)
-    after = accuracy(model.classifier().probabilities, held_out, model.preprocessing)
     if after.top1_count < before.top1_count:
         raise GateError(
             f"{model.name} is not published: it is right on {after.top1_count} of {after.count} held-out pictures, "

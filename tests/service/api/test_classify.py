@@ -26,13 +26,32 @@ def _calibrated(staging: Staging) -> Manifest:
     return manifest.model_copy(update={"calibration": calibration})
 
 
+def _grouped(staging: Staging) -> Manifest:
+    """One that asks more of a group than of a class, and one peak that two classes cannot reach."""
+    manifest = fill("grouped", {"fp32": 1.0})(staging)
+    peak = None if staging.version == "1" else 1.01
+    calibration = Calibration(
+        temperature=1.0,
+        confident_score=0.7,
+        confident_peak=peak,
+        group_score=0.9,
+        group_peak=peak,
+        data="none",
+        ece=0.0,
+    )
+    return manifest.model_copy(update={"calibration": calibration})
+
+
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FastAPI]:
     root: Path = tmp_path_factory.mktemp("store")
     publish(root)
     publish(root, "idle")
     Store(root).build("calibrated", _calibrated)
-    made = create_app(Settings(artifacts=root, models=("brightness", "calibrated"), max_timeout_s=60.0))
+    for _ in range(2):
+        Store(root).build("grouped", _grouped)
+    models = ("brightness", "calibrated", "grouped@1", "grouped@2")
+    made = create_app(Settings(artifacts=root, models=models, max_timeout_s=60.0))
     made.state.services.registry.load_all()
     yield made
     made.state.services.registry.stop(10.0)
@@ -180,3 +199,24 @@ def test_a_calibrated_model_says_whether_to_believe_it(app: FastAPI, level: int,
 def test_groups_keep_to_the_least_score_too(app: FastAPI) -> None:
     assert ask(app, files={"file": picture(200)}, params={"min_score": "0.9"}).json()["groups"] == []
     assert ask(app, files={"file": picture(0)}).json()["groups"] == []
+
+
+@pytest.mark.parametrize(
+    ("level", "of_class", "of_group"), [(255, True, True), (200, True, False), (150, False, False)]
+)
+def test_a_group_is_believed_by_a_limit_of_its_own(app: FastAPI, level: int, of_class: bool, of_group: bool) -> None:
+    answer = ask(app, files={"file": picture(level)}, params={"model": "grouped@1"}).json()
+    assert answer["confident"] is of_class
+    assert [each["confident"] for each in answer["groups"]] == [of_group]
+
+
+def test_without_a_limit_a_group_says_nothing_of_belief(app: FastAPI) -> None:
+    for model in ("brightness", "calibrated"):
+        answer = ask(app, files={"file": picture(255)}, params={"model": model}).json()
+        assert [each.keys() for each in answer["groups"]] == [{"group", "score"}]
+
+
+def test_what_lacks_the_peak_of_known_inputs_is_not_believed(app: FastAPI) -> None:
+    answer = ask(app, files={"file": picture(255)}, params={"model": "grouped@2"}).json()
+    assert answer["confident"] is False
+    assert [each["confident"] for each in answer["groups"]] == [False]

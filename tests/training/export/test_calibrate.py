@@ -11,11 +11,12 @@ import torch
 from numpy.typing import NDArray
 
 from models.manifest import ImagePreprocessing
+from models.postprocess import Belief, Label, Labels
 from tests.training.export.test_image import CLASSES, Tiny, model
 from training.calibration import fit_temperature
 from training.cross_validation import Fit, Worth
 from training.data.labelled import Labelled
-from training.export.calibrate import as_published, calibrated
+from training.export.calibrate import as_published, calibrated, group_numbers
 from training.export.image_model import ImageModel
 from training.export.parity import random_pixels
 
@@ -75,6 +76,17 @@ def test_on_too_few_photos_no_calibration_is_made_and_it_is_said() -> None:
 
 
 def test_figures_are_rounded_and_absent_ones_stay_absent() -> None:
-    found = as_published(Fit(0.123456, 0.98761), Worth(0.1, 0.2, 1.23456, 1.0, 0.0, None, None), "data")
+    found = as_published(Fit(0.123456, Belief(0.98761)), Worth(0.1, 0.2, 1.23456, 1.0, 0.0, None, None), "data")
     assert (found.temperature, found.confident_score, found.nll_before) == (0.1235, 0.9877, 1.2346)
-    assert (found.confident_right, found.strange_share) == (None, None)
+    assert (found.confident_right, found.strange_share, found.confident_peak, found.group_score) == (None,) * 4
+    both = as_published(Fit(1.0, Belief(0.5, 3.00001), Belief(0.99999, 2.5)), Worth(*[0.5] * 10), "data")
+    assert (both.confident_score, both.confident_peak) == (0.5, 3.0001)
+    assert (both.group_score, both.group_peak, both.strange_group_share) == (1.0, 2.5, 0.5)
+
+
+def test_groups_are_numbered_by_their_names() -> None:
+    labels = Labels((Label("tabby", "cat"), Label("rock", None), Label("boxer", "dog"), Label("Persian", "cat")))
+    numbers = group_numbers(labels)
+    assert numbers is not None
+    assert numbers.tolist() == [0, -1, 1, 0]
+    assert group_numbers(Labels((Label("rock", None),))) is None

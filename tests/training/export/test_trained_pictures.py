@@ -15,6 +15,7 @@ from tests import artifacts
 from tests.trained import Workshop
 from training import recipe as recipes
 from training.errors import GateError
+from training.evaluate import Answers
 from training.export import trained_pictures
 from training.export.calibrate import Finding
 from training.export.origin import Origin
@@ -111,13 +112,55 @@ def test_too_few_validation_pictures_are_not_calibrated_on() -> None:
     assert found.reason.endswith("validation pictures are too few to calibrate on: at least 50 are needed")
 
 
+def told(right: int, of_each: list[int]) -> Answers:
+    """So many right of held-out pictures, of which there are so many of each class."""
+    class_ids = np.repeat(np.arange(len(of_each)), of_each)
+    places = (np.arange(len(class_ids)) >= right).astype(np.int64)
+    return Answers(class_ids, class_ids, np.ones(len(class_ids)), places)
+
+
+@pytest.mark.parametrize(
+    ("right", "of_each", "is_refused"),
+    [
+        (0, [10, 10], True),
+        (11, [10, 10], True),
+        (16, [10, 10], False),
+        (30, [30, 2, 2], True),  # nearly all of them are cats, and everything is called a cat
+        (34, [30, 2, 2], False),
+        (2, [2, 2], True),
+        (9, [4] * 8, False),
+        (5, [4] * 8, True),
+    ],
+)
+def test_a_model_that_is_right_about_nothing_is_refused(right: int, of_each: list[int], is_refused: bool) -> None:
+    classes = tuple(f"class {number}" for number in range(len(of_each)))
+    if not is_refused:
+        trained_pictures.refuse_ignorance("mine", told(right, of_each), classes)
+        return
+    with pytest.raises(GateError) as refused:
+        trained_pictures.refuse_ignorance("mine", told(right, of_each), classes)
+    assert str(refused.value) == (
+        f"mine is not published: it is right on {right} of {sum(of_each)} held-out pictures, and who says class 0 "
+        f"each time is right on {of_each[0]}: nothing shows that it knows more; --force publishes it all the same"
+    )
+
+
+def test_an_untrained_network_is_not_published(tmp_path: Path) -> None:
+    objective = untrained()
+    for parameter in objective.network.parameters():
+        parameter.data.zero_()
+    with pytest.raises(GateError, match="nothing shows that it knows more"):
+        trained_pictures.publish(objective, ORIGIN, Store(tmp_path), is_forced=False)
+    assert Store(tmp_path).names() == []
+
+
 def test_a_network_that_looks_from_both_sides_is_published_in_int8_too(tmp_path: Path) -> None:
     """Weights that a graph uses twice fail in ONNX Runtime once they are quantized, so both sides go in one batch."""
     content = recipes.load("digits").model_dump(exclude={"name"})
     content["network"] = {"kind": "cnn", "stem": "whitened", "widths": [8, 16], "two_sided": True}
     objective = prepare(recipes.parse("digits", content), None, Path("unused")).objective
     assert isinstance(objective, Classification)
-    trained_pictures.publish(objective, ORIGIN, Store(tmp_path), is_forced=False)
+    trained_pictures.publish(objective, ORIGIN, Store(tmp_path), is_forced=True)
     artifact = Store(tmp_path).find("digits")
     test = objective.parts.test
     pixels = np.stack([test.as_served(row, objective.served) for row in range(9)])
