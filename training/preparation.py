@@ -110,7 +110,7 @@ def _whiten(network: nn.Module, objective: PictureObjective) -> None:
 
 def _pictures(recipe: Recipe, data: Path | None, cache: Path) -> ImageData:
     if recipe.data.source == "digits":
-        return digits()
+        return digits(recipe.data.test_block)
     if recipe.data.source != "images":
         raise UsageError(f"recipe {recipe.name}: data.source {recipe.data.source} holds no pictures")
     if data is None:

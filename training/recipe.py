@@ -47,6 +47,8 @@ class Recipe(Section):
     """Of the weights that come out."""
     limits: str = ""
     """What the model should not be trusted with, for its card."""
+    words_of: str | None = None
+    """Fingerprint of the data that licence and limits speak of: with others they are not said. None is any data."""
     language: str = "en"
     """Speech: what is spoken."""
     cost: Cost = Cost()
@@ -114,13 +116,14 @@ class Recipe(Section):
     @property
     def fingerprint(self) -> str:
         """Eight hex digits of everything that decides the outcome; words about the recipe do not count."""
-        content = self.model_dump(mode="json", exclude={"about", "cost", "limits", "licence"})
+        content = self.model_dump(mode="json", exclude={"about", "cost", "limits", "licence", "words_of"})
         if self.distillation is None:
             del content["distillation"]  # so that runs from before there was such a section are found
         if self.stop.keep == "best":
             del content["stop"]["keep"]  # likewise
-        if self.data.test_speaker is None:
-            del content["data"]["test_speaker"]  # likewise
+        for newer in ("test_speaker", "test_block"):
+            if content["data"][newer] is None:
+                del content["data"][newer]  # likewise
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
     def having(self, values: Mapping[str, Any]) -> Recipe:
@@ -141,6 +144,15 @@ class Recipe(Section):
             RecipeError: that is no name.
         """
         return parse(name, self.model_dump(mode="json", exclude={"name"}, exclude_unset=True))
+
+    def trained_on(self, fingerprint: str) -> Recipe:
+        """The recipe as it may speak of a model that learnt from these data, perhaps not those it was made for."""
+        if self.words_of is None or self.words_of == fingerprint:
+            return self
+        is_published = self.network.kind == "efficientnet-lite" and self.network.pretrained
+        base = "that of the published weights (Apache-2.0)" if is_published else "none stated"
+        licence = f"{base}, and whatever the owner of the training data asks"
+        return self.model_copy(update={"licence": licence, "limits": ""})
 
     @property
     def train_px(self) -> int:

@@ -48,6 +48,8 @@ class DataSection(Section):
     """Speech: what stays on one side when a validation part is held out."""
     test_speaker: str | None = None
     """Speech: judge by all recordings of this speaker and learn from none, whatever division the data have."""
+    test_block: Annotated[int, Field(ge=0, lt=5)] | None = None
+    """Digits: judge by this fifth of them in their order, nearly all of it by writers who are not learnt from."""
     max_clip_s: float = Field(default=16.0, gt=0)
     """Speech: longer recordings are left out of training, and named."""
 

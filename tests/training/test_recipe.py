@@ -261,7 +261,7 @@ def _unchecked(section: Any, value: Any) -> Any:
     return section.model_copy(update=value) if isinstance(value, dict) else value
 
 
-FULL = small_recipe().model_dump(mode="json", exclude={"name", "about", "limits", "licence", "cost"})
+FULL = small_recipe().model_dump(mode="json", exclude={"name", "about", "limits", "licence", "words_of", "cost"})
 
 
 @pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")
@@ -277,8 +277,9 @@ def test_newer_values_change_the_fingerprint_and_their_absence_does_not() -> Non
     found = {parse("small", content() | {"distillation": each}).fingerprint for each in taught}
     found.add(small_recipe(stop={"keep": "last"}).fingerprint)
     assert len(found | {small_recipe().fingerprint}) == 5
-    before = small_recipe().model_dump(mode="json", exclude={"about", "cost", "limits", "licence", "distillation"})
-    del before["stop"]["keep"], before["data"]["test_speaker"]
+    words = {"about", "cost", "limits", "licence", "words_of"}
+    before = small_recipe().model_dump(mode="json", exclude={*words, "distillation"})
+    del before["stop"]["keep"], before["data"]["test_speaker"], before["data"]["test_block"]
     digest = hashlib.sha256(json.dumps(before, sort_keys=True).encode()).hexdigest()[:8]
     assert small_recipe().fingerprint == digest, "runs from before there were such values are found"
 
@@ -330,3 +331,23 @@ def test_pictures_end_at_a_side_that_is_no_multiple_of_a_step() -> None:
     assert sides_px == sorted(sides_px)
     assert (sides_px[0], sides_px[-1]) == (20, 90)
     assert small_recipe().side_px(0) == 8
+
+
+def test_words_of_other_data_are_not_said() -> None:
+    told = parse("small", content() | {"words_of": "abcd1234", "limits": "Knows tigers.", "licence": "CC BY"})
+    assert told.trained_on("abcd1234") is told
+    other = told.trained_on("99999999")
+    assert other.limits == ""
+    assert "CC BY" not in other.licence
+    assert "owner of the training data" in other.licence
+    assert other.fingerprint == told.fingerprint == parse("small", content()).fingerprint
+    anything = parse("small", content() | {"limits": "Knows what I say."})
+    assert anything.trained_on("99999999") is anything
+
+
+@pytest.mark.parametrize("name", [each for each in names(RECIPES) if "digits" not in each])
+def test_recipes_for_given_data_say_of_which_their_words_are(name: str) -> None:
+    """Licence and limits name CIFAR-10 or the Free Spoken Digits; scikit-learn's digits cannot be other data."""
+    recipe = load(name)
+    assert recipe.words_of is not None
+    assert "published weights" in recipe.trained_on("0" * 8).licence or recipe.network.kind in {"cnn", "ctc"}

@@ -162,6 +162,18 @@ def test_digits_need_no_files() -> None:
     assert found.train.squares.max() == 255
 
 
+def test_digits_may_be_divided_in_their_order() -> None:
+    """Block by block they are the whole set, and each is what lies between its neighbours."""
+    parts = [digits(block) for block in range(5)]
+    assert [len(each.test) for each in parts] == [360, 359, 360, 359, 359]
+    contents = [content for each in parts for content in each.test.contents]
+    assert len({*contents}) == 1797
+    for each in parts:
+        assert not set(each.train.contents) & set(each.test.contents)
+        assert {*each.train.contents, *each.test.contents} == {*contents}
+    assert parts[0].train.contents[0] == parts[1].test.contents[0]
+
+
 def _one_class(root: Path) -> None:
     write_classes(root, 30, ("cat",))
 
