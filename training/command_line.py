@@ -127,6 +127,7 @@ def _train_options(parser: argparse.ArgumentParser) -> None:
     _recipe_options(parser)
     parser.add_argument("--publish", action="store_true", help="publish the model, unless it is worse than before")
     parser.add_argument("--force", action="store_true", help="publish it all the same")
+    parser.add_argument("--name", help="publish it as a version of this model (default: the recipe's name)")
 
 
 def _choice(folder: Path) -> str:
@@ -272,6 +273,7 @@ def _train(options: argparse.Namespace) -> Outcome:
         overrides=options.set,
         is_published=options.publish,
         is_forced=options.force,
+        name=options.name,
     )
     return train.train(asked)
 

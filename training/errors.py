@@ -8,7 +8,7 @@ TrainingError
 ├── DivergedError    training came to nothing: not a number, or gradients that vanish or explode
 ├── ExportError      a model cannot be exported as asked
 │   └── ParityError  the exported graph does not compute what PyTorch computes
-├── GateError        a model is worse than the one that it would replace
+├── GateError        a model is right about nothing, or worse than the one that it would replace
 └── UsageError       the command line asks for what does not exist
 
 Interrupted          Ctrl-C, with what stands and how to go on
@@ -44,7 +44,7 @@ class DivergedError(TrainingError):
 
 
 class GateError(TrainingError):
-    """A model is worse than the one that it would replace; nothing is published."""
+    """A model is right about nothing, or worse than the one that it would replace; nothing is published."""
 
 
 class ExportError(TrainingError):

@@ -28,6 +28,8 @@ class TrainRequest:
     overrides: Sequence[str] = ()
     is_published: bool = False
     is_forced: bool = False
+    name: str | None = None
+    """Of the model that is published; None is the recipe's name."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,7 @@ def train(asked: TrainRequest) -> Outcome:
     if not asked.is_published:
         return outcome
     try:
-        published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced))
+        published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced, asked.name))
     except KeyboardInterrupt as stop:
         raise interrupted(run) from stop
     return Outcome((*outcome.lines, *published.lines), {**published.fields, **outcome.fields})

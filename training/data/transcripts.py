@@ -77,7 +77,10 @@ def _fsdd(place: Path) -> tuple[list[Listed], list[Path]]:
     """`recordings/<digit>_<speaker>_<take>.wav`."""
     listed = list(_fsdd_files(place))
     if not listed:
-        raise DataError(f"{place} holds no recordings named <digit>_<speaker>_<take>.wav")
+        raise DataError(
+            f"{place} holds no recordings named <digit>_<speaker>_<take>.wav, as the Free Spoken Digits are; "
+            "others, with transcripts, are learnt from with --set data.source=recordings"
+        )
     return listed, []
 
 

@@ -68,7 +68,7 @@ class Card(Data):
 
     def origin(self) -> Origin:
         """For the manifest."""
-        return Origin(self.name, self.source, self.weights_sha256, self.licence)
+        return Origin(self.name, self.source, self.weights_sha256, self.licence, self.data)
 
 
 @dataclass(frozen=True)

@@ -44,11 +44,13 @@ def publish(asked: Publication) -> Artifact:
     """Export a run's network and publish it as the next version of a model, by default that of its recipe's name.
 
     Raises:
-        GateError: it is worse than the version that it would replace, on the run's own held-out data.
+        GateError: it is right about nothing, or worse than the version that it would replace, on the run's own
+            held-out data.
         RecipeError: the name cannot be one.
         UsageError: a network that only restores pictures, or other data than those of the run.
     """
     recipe = asked.run.recipe() if asked.name is None else asked.run.recipe().called(asked.name)
+    recipe = recipe.trained_on(asked.run.read(DATA)["fingerprint"])
     prepared = _prepared(asked, recipe)
     objective = prepared.objective
     if not isinstance(objective, Classification | SpeechObjective):
@@ -79,7 +81,7 @@ def _described(
     result = run.read(RESULT)
     return kept.Described(
         source=origin.source,
-        data=prepared.about,
+        data=origin.data,
         classes=prepared.classes,
         figures={name: float(value) for name, value in result.items() if name.startswith("test_")},
         joiner=objective.units.joiner if isinstance(objective, SpeechObjective) else "",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 from models.ctc import Units, best_path
 from models.manifest import AudioPreprocessing, FileRef, Gate, Graph, Manifest, Metric, Parity, Tensor, Variant
 from models.store import Artifact, Staging, Store, file_ref
-from training.error_rate import Edits, count_edits, total
+from training.error_rate import Edits, count_edits, difference_interval, total
 from training.errors import GateError, ParityError
 from training.export import card, golden, record, silero
 from training.export.ctc_graph import AUDIO, LOG_PROBABILITIES, CtcGraph, to_onnx
@@ -67,7 +68,8 @@ def publish(
 
     Raises:
         ParityError: the graph does not compute what PyTorch computes; nothing is published.
-        GateError: it is worse than the version that it would replace, and nobody said to publish it all the same.
+        GateError: it is worse than the version that it would replace, or right about nothing, and nobody said to
+            publish it all the same.
     """
     said = Recogniser(objective.network, objective.units, objective.recipe, origin)
     fp32 = to_onnx(said.network)
@@ -80,6 +82,7 @@ def publish(
     gate = judge_clips(objective.measure, f"test part of {origin.name}", clips["fp32"], clips["int8"])
     if not is_forced:
         _compare(request.store, objective, origin, edits["fp32"])
+        refuse_ignorance(origin.name, objective, clips["fp32"])
     metrics = tuple(_metric(name, each, objective, gate) for name, each in edits.items())
     if is_kept:
         record.save(request.records, _record(origin, gate, metrics))
@@ -116,6 +119,28 @@ def _record(origin: Origin, gate: Gate, metrics: tuple[Metric, ...]) -> Record:
         int8=Int8Record(gate=gate),
         metrics=metrics,
     )
+
+
+def refuse_ignorance(name: str, objective: SpeechObjective, heard: list[Edits]) -> None:
+    """Refuse a model that does no better than writing nothing, or one and the same text, each time.
+
+    Raises:
+        GateError: the interval of the difference does not lie below zero.
+    """
+    texts = [tokens_of(each.text, objective.recipe) for each in objective.parts.test.listed]
+    usual = Counter(tokens_of(each.text, objective.recipe) for each in objective.parts.train.listed).most_common(1)
+    rate = total(heard).rate
+    for guess, words in (
+        ((), "who writes nothing"),
+        *((text, f"who writes {' '.join(text)} each time") for text, _ in usual),
+    ):
+        guessed = [count_edits(text, guess) for text in texts]
+        if difference_interval(heard, guessed).high >= 0:
+            raise GateError(
+                f"{name} is not published: its {objective.measure.upper()} is {rate:.0%} over {len(texts)} held-out "
+                f"recordings, and that of {words} {total(guessed).rate:.0%}, so nothing shows that it knows more; "
+                "--force publishes it all the same"
+            )
 
 
 def held_out_edits(objective: SpeechObjective, graph: Session, units: Units | None = None) -> Edits:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -91,6 +92,23 @@ def test_a_worse_run_is_refused_in_words_and_published_by_force(vowels_workshop:
 
 
 ORIGIN = Origin("vowels", "made for tests", "0" * 64, "none")
+
+
+def test_a_recogniser_that_knows_nothing_is_refused(vowels_workshop: Workshop) -> None:
+    objective = objective_of(vowels_workshop)
+    texts = [tokens_of(each.text, objective.recipe) for each in objective.parts.test.listed]
+    silent = [count_edits(text, ()) for text in texts]
+    with pytest.raises(
+        GateError, match=r"vowels is not published: its CER is 100% .* that of who writes nothing 100%"
+    ):
+        trained_speech.refuse_ignorance("vowels", objective, silent)
+    usual = Counter(tokens_of(each.text, objective.recipe) for each in objective.parts.train.listed).most_common(1)[
+        0
+    ][0]
+    parrot = [count_edits(text, usual) for text in texts]
+    with pytest.raises(GateError, match="knows more"):
+        trained_speech.refuse_ignorance("vowels", objective, parrot)
+    trained_speech.refuse_ignorance("vowels", objective, [count_edits(text, text) for text in texts])
 
 
 def test_a_recogniser_of_another_kind_is_not_replaced(vowels_workshop: Workshop, tmp_path: Path) -> None:
