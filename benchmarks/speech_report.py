@@ -32,10 +32,12 @@ def _accuracy_lines(each: dict[str, Any]) -> Iterator[str]:
         prompt = f", prompt {setting['prompt']}" if setting["prompt"] else ""
         yield (
             f"{each['group']:20} {setting['name']:26} {each['measure'].upper()} {setting['rate']:6.2%} "
-            f"[{low:.1%}, {high:.1%}] over {each['clips']} clips{prompt}"
+            f"[{low:.1%}, {high:.1%}] over {each['clips']} clips of {each['speakers']} speakers{prompt}"
         )
-    low, high = each["difference_interval"]
-    yield f"{'':20} percept's better less the peer's better: {each['difference']:+.2%} [{low:+.2%}, {high:+.2%}]"
+    for found in each["differences"]:
+        low, high = found["interval"]
+        prompt = f", prompt {found['prompt']}" if found["prompt"] else ""
+        yield f"{'':20} percept less the peer: {found['difference']:+.2%} [{low:+.2%}, {high:+.2%}]{prompt}"
 
 
 def plot(result: dict[str, Any], path: Path) -> None:

@@ -21,6 +21,8 @@ _AS_LIKELY = 1e-6
 _WANTED_PRECISION = 0.95
 _STRANGE_SHARE = 0.95
 """Of the strange inputs is not believed."""
+_WORTH_A_PEAK = 0.8
+"""A peak must let through this share of the examples that a higher score does."""
 Logits = NDArray[np.float32]
 Probabilities = NDArray[np.float64]
 ClassIds = NDArray[np.int64]
@@ -137,7 +139,8 @@ class Answered:
 def fit_belief(found: Answered, right: NDArray[np.bool_], strange: Answered) -> Belief:
     """From when on 95 of 100 examples are right, so that 95 of 100 strange ones are not believed.
 
-    The latter by a higher score or by a peak, whichever lets more of the examples through.
+    The latter by a peak, which keeps out other kinds of strange inputs better too (training/LOG.md, 2026-11-27), or by
+    a higher score where a peak would cost many of the examples, as with few classes.
     """
     score = lowest_score(found.best, right)
     if not len(strange.best):
@@ -145,7 +148,8 @@ def fit_belief(found: Answered, right: NDArray[np.bool_], strange: Answered) -> 
     raised = Belief(min(1.0, max(score, _above_most(strange.best))))
     reaching = np.where(strange.best >= score, strange.peaks, 0.0)
     peaked = Belief(score, _above_most(reaching))
-    return max((raised, peaked), key=lambda belief: int(found.believed(belief).sum()))
+    by_score, by_peak = (int(found.believed(each).sum()) for each in (raised, peaked))
+    return peaked if by_peak >= _WORTH_A_PEAK * by_score else raised
 
 
 def _above_most(values: Probabilities) -> float:

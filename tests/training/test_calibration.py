@@ -148,10 +148,10 @@ def test_19_of_20_strange_inputs_are_not_believed(
     raised = Belief(
         max(confident_score(two_classes(best), class_ids), float(np.nextafter(max(unknown, default=0), 2)))
     )
-    assert found.believed(belief).sum() >= found.believed(raised).sum()
+    assert found.believed(belief).sum() >= 0.8 * found.believed(raised).sum()
 
 
-def test_a_peak_is_asked_for_where_it_lets_more_through_than_a_higher_score() -> None:
+def test_a_peak_is_asked_for_unless_it_costs_much_more_than_a_higher_score() -> None:
     best, right = np.linspace(0.6, 1, 100), np.ones(100, bool)
     strange = Answered(np.full(40, 0.95), np.linspace(0, 1, 40))
     by_peak = fit_belief(Answered(best, np.full(100, 3.0)), right, strange)
