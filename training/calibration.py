@@ -139,8 +139,8 @@ class Answered:
 def fit_belief(found: Answered, right: NDArray[np.bool_], strange: Answered) -> Belief:
     """From when on 95 of 100 examples are right, so that 95 of 100 strange ones are not believed.
 
-    The latter by a peak, which keeps out other kinds of strange inputs better too (training/LOG.md, 2026-11-27), or by
-    a higher score where a peak would cost many of the examples, as with few classes.
+    The latter by a peak, which keeps out other kinds of strange inputs better too (training/LOG.md, 2026-11-27), or
+    by a higher score where a peak would cost many of the examples, as with few classes.
     """
     score = lowest_score(found.best, right)
     if not len(strange.best):
