@@ -25,6 +25,7 @@ from service.speech.decode import AudioLimits, decode
 from service.speech.desk import WhisperRunner
 from service.speech.listener import Listener
 from service.speech.model import Task
+from service.speech.punctuation import Punctuated
 from service.speech.tokenizer import Tokenizer
 from service.speech.transcribe import WhisperTranscriber
 from service.speech.transcriber import Transcriber
@@ -149,7 +150,17 @@ def reading_of(manifest: Manifest, path: Path) -> Reading:
 
 def decoding_of(manifest: Manifest) -> Decoding:
     """What the manifest says of decoding."""
-    return Decoding(_ids(manifest, "suppress"), _ids(manifest, "suppress_first"))
+    return Decoding(_ids(manifest, "suppress"), _ids(manifest, "suppress_first"), punctuated=_punctuated(manifest))
+
+
+def _punctuated(manifest: Manifest) -> Punctuated:
+    languages = manifest.decoding.get("punctuated_languages", "")
+    probability = manifest.decoding.get("punctuation_probability", Punctuated.min_probability)
+    if not isinstance(languages, str) or not isinstance(probability, float) or not 0 < probability <= 1:
+        raise ArtifactRefused(
+            f"{manifest.name}: its punctuated_languages are a list of codes, its punctuation_probability is in 0…1"
+        )
+    return Punctuated(frozenset(code.strip() for code in languages.split(",") if code.strip()), probability)
 
 
 def beam_size_of(manifest: Manifest) -> int:

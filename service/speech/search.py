@@ -1,15 +1,15 @@
 """Writing a window's text: greedy, beam search, or samples at a temperature, over one desk.
 
 Beam search as in openai/whisper (`BeamSearchDecoder`, patience 1): each step keeps the likeliest unfinished
-hypotheses; it ends once as many have finished as there are beams. The winner has the highest mean log-probability by
-length. A hypothesis that is hopeless is not gone on with, nor beams of which the likeliest is: they differ by little.
-What the tokens mean is not known here.
+hypotheses; it ends once as many have finished as there are beams. The winner has the highest log-probability by
+length, the end's counted in the sum alone. A hypothesis that is hopeless is not gone on with, nor beams of which the
+likeliest is: they differ by little. What the tokens mean is not known here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,21 +29,50 @@ def _never(_: Sequence[int]) -> bool:
     return False
 
 
+_NO_TOKENS: NDArray[np.int64] = np.zeros(0, np.int64)
+_NOTHING: Logits = np.zeros(0, np.float32)
+
+
 @dataclass(frozen=True)
 class Hypothesis:
     """Tokens without the end, and the natural log-probability of them and of the end."""
 
     tokens: tuple[int, ...] = ()
     logprob: float = 0.0
+    beside: tuple[Logits, ...] = field(default=(), compare=False)
+    """At each token's place, and at the end's, log-probabilities of tokens that are watched; `Search` says which."""
 
     @property
     def mean_logprob(self) -> float:
-        """By length, the end counted."""
+        """By length, the end counted: what guards look at."""
         return self.logprob / (len(self.tokens) + 1)
 
-    def followed_by(self, token: int, logprob: float) -> Hypothesis:
+    @property
+    def merit(self) -> float:
+        """By length, the end not counted: what the best of several is chosen by (`MaximumLikelihoodRanker`)."""
+        return self.logprob / max(1, len(self.tokens))
+
+    def followed_by(self, token: int, logprob: float, beside: Logits = _NOTHING) -> Hypothesis:
         """One token more."""
-        return Hypothesis((*self.tokens, token), self.logprob + logprob)
+        return Hypothesis((*self.tokens, token), self.logprob + logprob, (*self.beside, beside))
+
+    def ended(self, logprob: float, beside: Logits = _NOTHING) -> Hypothesis:
+        """With the end behind it."""
+        return Hypothesis(self.tokens, self.logprob + logprob, (*self.beside, beside))
+
+
+@dataclass(frozen=True)
+class _Scored:
+    """What may follow each row: logits and scores `[rows, vocabulary]`, and the logits of what is watched."""
+
+    logits: Logits
+    scores: Logits
+    seen: Logits
+
+    def of(self, row: int, token: int) -> tuple[float, Logits]:
+        """An allowed token's log-probability, and those of what is watched."""
+        logprob = self.scores[row, token]
+        return float(logprob), self.seen[row] + (logprob - self.logits[row, token])
 
 
 @dataclass(frozen=True)
@@ -55,6 +84,9 @@ class Search:
     """Tokens after which writing stops."""
     should_stop: ShouldStop
     is_hopeless: IsHopeless = _never
+    watched: NDArray[np.int64] = field(default_factory=lambda: _NO_TOKENS)
+    """Tokens of which hypotheses keep the log-probabilities beside what was written; where times were preferred to
+    all text, they are those before that, up to a constant."""
 
     def greedy(self, desk: Desk, logits: Logits) -> Hypothesis:
         """The likeliest token at each step; `logits` `[vocabulary]` are what the beginning left."""
@@ -80,11 +112,13 @@ class Search:
         desk.keep([0] * rows)
         following = np.repeat(logits[None], rows, axis=0)
         for _ in range(self.longest):
-            scores = self.rules.apply(following, [each.tokens for each in live])
-            chosen = choose(scores)
-            grown = [each.followed_by(int(t), float(s[t])) for each, t, s in zip(live, chosen, scores, strict=True)]
-            finished += [Hypothesis(each.tokens[:-1], each.logprob) for each in grown if each.tokens[-1] == end]
-            unfinished = [row for row, each in enumerate(grown) if each.tokens[-1] != end]
+            scored = self._scored(following, live)
+            chosen = choose(scored.scores)
+            finished += [live[row].ended(*scored.of(row, end)) for row, token in enumerate(chosen) if token == end]
+            unfinished = [row for row, token in enumerate(chosen) if token != end]
+            grown = {
+                row: live[row].followed_by(int(chosen[row]), *scored.of(row, int(chosen[row]))) for row in unfinished
+            }
             going_on = [row for row in unfinished if not self.is_hopeless(grown[row].tokens)]
             given_up += [grown[row] for row in unfinished if row not in going_on]
             live = [grown[row] for row in going_on]
@@ -93,27 +127,31 @@ class Search:
             self.should_stop()
             desk.keep(going_on)
             following = desk.step([each.tokens[-1] for each in live])
-        return max(finished or live or given_up, key=lambda each: each.mean_logprob)
+        return max(finished or live or given_up, key=lambda each: each.merit)
 
     def beam(self, desk: Desk, logits: Logits, width: int) -> Hypothesis:
         """The best of `width` beams."""
         live, finished = [Hypothesis()], list[Hypothesis]()
         following = logits[None].copy()
         for _ in range(self.longest):
-            scores = self.rules.apply(following, [each.tokens for each in live])
-            parents, live, ended = self._survivors(live, scores, width)
-            finished = sorted([*finished, *ended], key=lambda each: -each.mean_logprob)[:width]
+            parents, live, ended = self._survivors(live, self._scored(following, live), width)
+            finished = sorted([*finished, *ended], key=lambda each: -each.merit)[:width]
             if len(finished) >= width or not live or self.is_hopeless(live[0].tokens):
                 break
             self.should_stop()
             desk.keep(parents)
             following = desk.step([each.tokens[-1] for each in live])
-        return max(finished or live, key=lambda each: each.mean_logprob)
+        return max(finished or live, key=lambda each: each.merit)
+
+    def _scored(self, logits: Logits, live: Sequence[Hypothesis]) -> _Scored:
+        seen = logits[:, self.watched]  # before the rules write into them
+        return _Scored(logits, self.rules.apply(logits, [each.tokens for each in live]), seen)
 
     def _survivors(
-        self, live: Sequence[Hypothesis], scores: Logits, width: int
+        self, live: Sequence[Hypothesis], scored: _Scored, width: int
     ) -> tuple[list[int], list[Hypothesis], list[Hypothesis]]:
         """The `width` likeliest that go on, with the rows they come from, and those likelier that have ended."""
+        scores = scored.scores
         totals = scores + np.array([each.logprob for each in live], np.float32)[:, None]
         count = min(2 * width, totals.size - 1)
         vocabulary = scores.shape[-1]
@@ -124,12 +162,11 @@ class Search:
         ended: list[Hypothesis] = []
         for place in ordered:
             row, token = divmod(int(place), vocabulary)
-            logprob = float(scores[row, token])
-            if not np.isfinite(logprob) or len(grown) == width:
+            if not np.isfinite(scores[row, token]) or len(grown) == width:
                 break
             if token == self.rules.specials.end:
-                ended.append(Hypothesis(live[row].tokens, live[row].logprob + logprob))
+                ended.append(live[row].ended(*scored.of(row, token)))
             else:
                 parents.append(row)
-                grown.append(live[row].followed_by(token, logprob))
+                grown.append(live[row].followed_by(token, *scored.of(row, token)))
         return parents, grown, ended

@@ -27,9 +27,15 @@ CHINESE = frozenset({"zh", "yue"})
 _HAN = r"\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U000323af"
 # Han, kana, and the full-width and ideographic punctuation: writing that puts no spaces between words.
 _UNSPACED = re.compile(rf"[{_HAN}\u3000-\u303f\u3040-\u30ff\u31f0-\u31ff\uff00-\uffef]")
+_IS_HAN = re.compile(rf"[{_HAN}]")
 _FULL_WIDTH = {",": "，", "?": "？", "!": "！", ";": "；", ":": "：", ".": "。"}
 # A mark right behind a Han character belongs to Chinese text; a dot only where no number or word goes on after it.
 _HALF_WIDTH_MARK = re.compile(rf"(?<=[{_HAN}])(?:[,?!;:]|\.(?![\w.]))[ ]?")
+
+
+def is_han(char: str) -> bool:
+    """Whether a character is one of those that Chinese is written with; marks and digits are none."""
+    return _IS_HAN.fullmatch(char) is not None
 
 
 def to_script(text: str, script: ChineseScript, language: str = "zh") -> str:

@@ -98,6 +98,10 @@ class Tokenizer:
         """Text of the ordinary tokens among `ids`; bytes that make no whole character are left out."""
         return b"".join(self._tokens[id_] for id_ in ids if id_ < len(self._tokens)).decode("utf-8", "ignore")
 
+    def data(self, id_: int) -> bytes:
+        """Bytes of an ordinary token, which need not be whole characters; none of a special one."""
+        return self._tokens[id_] if id_ < len(self._tokens) else b""
+
     def seconds(self, id_: int) -> float | None:
         """The time that a timestamp means, in seconds of the window; None for other tokens."""
         steps = id_ - self.specials.first_timestamp

@@ -151,7 +151,7 @@ class _WhisperSession:
     def _add(self, reading: Reading, window: Window) -> None:
         """Take a reading into the transcript; only what is taken stands before the next window."""
         self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()
-        for passage in self.whisper.passages(reading.hypothesis.tokens, window.duration_s):
+        for passage in self.whisper.passages(reading.marked, window.duration_s):
             if not passage.text:
                 continue
             self.segments.append(

@@ -9,13 +9,14 @@ nor how windows were found.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from service.speech.guards import Guards, Repetition, before_repetition, compression_ratio, may_loop, repetition
 from service.speech.listener import Desk, Logits
 from service.speech.model import Task
+from service.speech.punctuation import Marks, Punctuated
 from service.speech.repetition import spoken
 from service.speech.resample import Samples
 from service.speech.rules import Rules, log_softmax
@@ -40,6 +41,7 @@ class Decoding:
     """Text of one window."""
     previous: int = 223
     """Context that is taken from the text before."""
+    punctuated: Punctuated = field(default_factory=Punctuated)
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,8 @@ class Reading:
     no_speech: float
     compression_ratio: float
     repetition: Repetition
+    marked: tuple[int, ...] = ()
+    """What is shown of a reading that was chosen: its tokens, with marks where its language gets some."""
 
     @property
     def is_circling(self) -> bool:
@@ -105,6 +109,7 @@ class Whisper:
         self._guards = guards
         self._should_stop = should_stop
         self._steps = 0
+        self._marks = Marks(tokenizer, decoding.punctuated.min_probability)
 
     def listen(self, samples: Samples) -> None:
         """Take a window, float32 `[n]` at 16 kHz, at most 30 s."""
@@ -129,6 +134,10 @@ class Whisper:
 
         What goes round in circles is handed back without further tries where the window may be divided.
         """
+        reading = self._chosen(wish)
+        return replace(reading, marked=self._marked(reading.hypothesis, wish))
+
+    def _chosen(self, wish: Wish) -> Reading:
         readings = [self._attempt(wish, wish.temperature, 0)]
         if readings[0].is_circling and wish.may_divide:
             return self._best(readings)
@@ -153,7 +162,8 @@ class Whisper:
         while len(spoken(self._tokenizer.decode(tokens[:count]))) < kept:
             count += 1
         text = self._tokenizer.decode(tokens[:count])
-        hypothesis = Hypothesis(tokens[:count], reading.hypothesis.mean_logprob * (count + 1))
+        logprob, beside = reading.hypothesis.mean_logprob * (count + 1), reading.hypothesis.beside[: count + 1]
+        hypothesis = Hypothesis(tokens[:count], logprob, beside)
         return replace(reading, hypothesis=hypothesis, text=text, compression_ratio=compression_ratio(text))
 
     def _is_believed(self, reading: Reading) -> bool:
@@ -181,6 +191,18 @@ class Whisper:
             hypothesis, text, temperature, no_speech, compression_ratio(text), repetition(text, wish.speech_s)
         )
 
+    def _marked(self, hypothesis: Hypothesis, wish: Wish) -> tuple[int, ...]:
+        if not self._is_punctuated(wish):
+            return hypothesis.tokens
+        return self._marks.added(hypothesis.tokens, hypothesis.beside)
+
+    def _is_punctuated(self, wish: Wish) -> bool:
+        return wish.language in self._decoding.punctuated.languages and wish.task == "transcribe"
+
+    def _has_times(self, wish: Wish) -> bool:
+        """Whether times are written; where marks are added they are what tells pauses."""
+        return wish.has_timestamps or self._is_punctuated(wish)
+
     def _begin(self, wish: Wish) -> tuple[float, Logits, int]:
         """Read the beginning: the model's doubt that there is speech, what may follow, and the tokens read."""
         specials = self._tokenizer.specials
@@ -189,7 +211,7 @@ class Whisper:
         no_speech = float(np.exp(log_softmax(self._desk.begin(opening))[specials.no_speech]))
         task = specials.transcribe if wish.task == "transcribe" else specials.translate
         orders = [specials.languages[wish.language], task]
-        if not wish.has_timestamps:
+        if not self._has_times(wish):
             orders.append(specials.no_timestamps)
         return no_speech, self._desk.go_on(orders), len(opening) + len(orders)
 
@@ -199,11 +221,12 @@ class Whisper:
             self._tokenizer.specials,
             (*decoding.suppressed, *self._tokenizer.words_of_control()),
             decoding.suppressed_first,
-            wish.has_timestamps,
+            self._has_times(wish),
             None if wish.has_digits else self._tokenizer.numbers,
         )
         longest = min(decoding.longest, decoding.positions - beginning)
-        return Search(rules, longest, self._count_step, lambda tokens: self._is_hopeless(tokens, wish.speech_s))
+        search = Search(rules, longest, self._count_step, lambda tokens: self._is_hopeless(tokens, wish.speech_s))
+        return replace(search, watched=self._marks.ids) if self._is_punctuated(wish) else search
 
     def _count_step(self) -> None:
         self._steps += 1

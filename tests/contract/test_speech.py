@@ -14,6 +14,8 @@ import numpy as np
 import pytest
 import soxr
 
+from models.store import Store
+from service.settings import read_settings
 from service.speech.decode import AudioLimits, decode
 from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.text import to_script
@@ -97,6 +99,9 @@ def test_mandarin_is_written_as_well_as_by_the_peer_and_simplified(service: Serv
     found, texts = transcribed(service, "speech_zh sentences")
     assert found.groups[0].edits.rate <= MAX_CER
     assert [to_script(text, "simplified") for text in texts] == texts
+    manifest = Store(read_settings().artifacts).find("whisper-base").manifest
+    if "zh" in str(manifest.decoding.get("punctuated_languages")):  # versions exported earlier say nothing of it
+        assert sum(any(mark in text for mark in "，。？！") for text in texts) >= 0.9 * len(texts)
 
 
 @needs_data

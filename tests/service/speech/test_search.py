@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -59,6 +60,54 @@ def test_a_beam_finds_what_greedy_misses() -> None:
     assert found.mean_logprob == pytest.approx(np.log(0.4) / 2)
 
 
+@pytest.mark.parametrize("width", [1, 3])
+def test_what_is_watched_is_known_at_every_place(width: int) -> None:
+    desk, logits = begun(TRAP)
+    watching = replace(search(), watched=np.array([20, 12, END]))
+    for found in (watching.beam(desk, logits, width), watching.greedy(desk, desk.begin([START]))):
+        places = [START, *found.tokens]
+        assert len(found.beside) == len(places)
+        for last, beside in zip(places, found.beside, strict=True):
+            expected = [TRAP[last].get(token, 0.0) for token in (20, 12, END)]
+            np.testing.assert_allclose(np.exp(beside), expected, atol=1e-6)
+
+
+def test_what_is_watched_is_known_where_times_are_preferred_too() -> None:
+    """Up to a constant: the rules forbid what is watched there, and the ratios stay."""
+    first = SPECIALS["<|0.00|>"]
+    table: Table = {
+        START: {first: 1.0},
+        first: {10: 1.0},
+        10: {first + 5: 0.7, 20: 0.2, 21: 0.1},
+        first + 5: {END: 1.0},
+    }
+    desk, logits = begun(table)
+    rules = Rules(Specials.of(SPECIALS), (), (), has_timestamps=True)
+    for width in (1, 2):
+        found = Search(rules, 12, never, watched=np.array([20, 21])).beam(desk, desk.begin([START]), width)
+        assert found.tokens == (first, 10, first + 5)
+        assert np.exp(found.beside[2][0] - found.beside[2][1]) == pytest.approx(2.0)
+    assert logits.shape == (SIZE,)
+
+
+def test_the_end_counts_in_the_sum_and_not_in_the_length() -> None:
+    """As in openai/whisper: by length with the end, one token of 0.4 would be worth more than two of 0.55 each."""
+    assert (
+        Hypothesis((1,), float(np.log(0.4))).mean_logprob
+        > Hypothesis((1, 2), float(np.log(0.55 * 0.45))).mean_logprob
+    )
+    assert Hypothesis((1,), float(np.log(0.4))).merit < Hypothesis((1, 2), float(np.log(0.55 * 0.45))).merit
+    table: Table = {
+        START: {10: 0.45, 20: 0.55},
+        10: {END: 0.9, 11: 0.1},
+        11: {END: 1.0},
+        20: {21: 0.45, END: 0.55},
+        21: {END: 1.0},
+    }
+    desk, logits = begun(table)
+    assert search().beam(desk, logits, 4).tokens == (20, 21)
+
+
 def every_text(table: Table, token: int = START, sofar: Hypothesis = Hypothesis()) -> Iterator[Hypothesis]:  # noqa: B008 - frozen
     for following, probability in table.get(token, {}).items():
         if following == END:
@@ -88,9 +137,9 @@ def test_a_wide_beam_finds_the_best_of_all(drawn: list[list[int]]) -> None:
         table[node] = {END: 1.0}
     desk, logits = begun(table)
     found = search().beam(desk, logits, 16)
-    best = max(every_text(table), key=lambda each: each.mean_logprob)
+    best = max(every_text(table), key=lambda each: each.merit)
     # A beam stops once as many have ended as it is wide; with all texts inside, the best is among them.
-    assert found.mean_logprob == pytest.approx(best.mean_logprob, abs=1e-5)
+    assert found.merit == pytest.approx(best.merit, abs=1e-5)
 
 
 @pytest.mark.parametrize("width", [1, 2, 5])
@@ -116,7 +165,7 @@ def test_samples_repeat_with_their_seed_and_follow_the_temperature() -> None:
 
 def test_the_best_of_several_samples_is_kept() -> None:
     desk, logits = begun(TRAP)
-    assert search().sample(desk, logits, 30, 1.0, 0).tokens == (20,)
+    assert search().sample(desk, logits, 30, 1.0, 0).tokens == (10, 11)
 
 
 def test_each_step_asks_whether_to_stop() -> None:

@@ -6,6 +6,7 @@ import io
 import itertools
 import wave
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from service.errors import ClientGone, UnsupportedMedia
 from service.runner import Array, Arrays, FunctionRunner
 from service.speech.decode import AudioLimits
 from service.speech.model import Options, Recording, Transcript
+from service.speech.punctuation import Punctuated
 from service.speech.tokenizer import Tokenizer
 from service.speech.transcribe import WhisperTranscriber
 from service.speech.whisper import Decoding
@@ -70,14 +72,20 @@ class Listening:
         return self.desks[-1]
 
 
+NOT_PUNCTUATED, PUNCTUATED = Punctuated(), Punctuated(frozenset({"zh"}))
+
+
 def transcriber(
-    listening: Listening, max_audio_s: float = 100.0, timeout_per_audio_s: float = 1.0
+    listening: Listening,
+    max_audio_s: float = 100.0,
+    timeout_per_audio_s: float = 1.0,
+    punctuated: Punctuated = NOT_PUNCTUATED,
 ) -> WhisperTranscriber:
     return WhisperTranscriber(
         listening,
         FunctionRunner(hear),
         Tokenizer(r"\S+|\s+", [bytes([byte]) for byte in range(256)], SPECIALS),
-        Decoding((), ()),
+        Decoding((), (), punctuated=punctuated),
         beam_size=1,
         limits=AudioLimits(max_audio_s),
         timeout_per_audio_s=timeout_per_audio_s,
@@ -86,8 +94,12 @@ def transcriber(
 
 
 def transcribed(table: Table, audio: io.BytesIO, **options: object) -> tuple[Transcript, ChainDesk]:
+    return punctuated(table, audio, NOT_PUNCTUATED, **options)
+
+
+def punctuated(table: Table, audio: io.BytesIO, which: Punctuated, **options: object) -> tuple[Transcript, ChainDesk]:
     listening = Listening(table)
-    result = transcriber(listening).transcribe(Recording(audio, Options(**options)))  # type: ignore[arg-type]  # by name
+    result = transcriber(listening, punctuated=which).transcribe(Recording(audio, Options(**options)))  # type: ignore[arg-type]  # by name
     return result, listening.desks[0]
 
 
@@ -146,6 +158,26 @@ def test_a_sparse_reading_does_not_stand_before_those_of_its_parts() -> None:
     prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
     assert result.text == "hi hi"
     assert desk.begun == [[*prompt, *orders]] * 2 + [[*prompt, FIRST, *b"hi", FIRST + 600, *orders]]
+
+
+def test_marks_are_in_the_text_and_stand_before_nothing() -> None:
+    """Chinese gets marks and keeps its times; the next window leans on what was read, not on what was added."""
+    digits: Table = {**SURE, FIRST: {ord("1"): 1.0}, **{ord(digit): {ord(digit) + 1: 1.0} for digit in "123"}}
+    table = {**digits, ord("4"): {FIRST + 50: 0.97, ord("?"): 0.02}, ord("?"): {FIRST + 50: 1.0}}
+    audio = wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)).getvalue()
+    plain, plain_desk = transcribed(table, io.BytesIO(audio), languages=("zh",), prompt="yo")
+    shown: list[dict[str, object]] = [{}, {"script": "as-is"}, {"script": "traditional"}, {"has_timestamps": False}]
+    for wishes in shown:
+        found, desk = punctuated(table, io.BytesIO(audio), PUNCTUATED, languages=("zh",), prompt="yo", **wishes)
+        assert (plain.text, found.text) == ("1234 1234", "1234？1234？")
+        assert [replace(each, text=each.text.rstrip("？")) for each in found.segments] == list(plain.segments)
+        assert desk.begun == plain_desk.begun
+    unmarked: list[dict[str, object]] = [{"languages": ("en",)}, {"languages": ("zh",), "task": "translate"}]
+    for wishes in unmarked:
+        found, _ = punctuated({**table, TRANSLATE: {FIRST: 1.0}}, io.BytesIO(audio), PUNCTUATED, **wishes)
+        assert found.text == "1234 1234"
+    silent, desk = punctuated(table, wav((0.0, 5.0)), PUNCTUATED, languages=("zh",))
+    assert (silent.text, desk.begun) == ("", [])
 
 
 def test_what_lies_behind_where_the_model_stopped_is_read_too() -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from service.speech.guards import Guards, Repetition
+from service.speech.punctuation import Punctuated
 from service.speech.search import Hypothesis
 from service.speech.tokenizer import Tokenizer
-from service.speech.whisper import Decoding, Whisper, Wish
+from service.speech.whisper import Decoding, Reading, Whisper, Wish
 from tests.service.speech.chain import ChainDesk
 from tests.whispers import LANGUAGES, SPECIALS
 
@@ -37,8 +39,11 @@ def never() -> None:
     pass
 
 
-def whisper(desk: ChainDesk, stop: Callable[[], None] = never, **decoding: int) -> Whisper:
-    return Whisper(desk, TOKENIZER, Decoding((), (32,), **decoding), Guards(), stop)
+def whisper(
+    desk: ChainDesk, stop: Callable[[], None] = never, punctuated: Punctuated | None = None, **lengths: int
+) -> Whisper:
+    decoding = replace(Decoding((), (32,), **lengths), punctuated=punctuated or Punctuated())  # type: ignore[arg-type]  # by name
+    return Whisper(desk, TOKENIZER, decoding, Guards(), stop)
 
 
 def desk_of(table: Table) -> ChainDesk:
@@ -170,6 +175,58 @@ def test_an_improbable_text_over_silence_is_nothing() -> None:
 def test_a_sure_text_over_doubtful_sound_is_kept() -> None:
     reader = whisper(desk_of({**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}}))
     assert not reader.is_silence(reader.read(wish()))
+
+
+# 1234, and behind it a time, beside which the model thinks of a question mark rather than of a stop
+COUNTED: Table = {
+    **SURE,
+    FIRST: {ord("1"): 1.0},
+    **{ord(digit): {ord(digit) + 1: 1.0} for digit in "123"},
+    ord("4"): {FIRST + 50: 0.97, ord("?"): 0.02, ord("."): 0.01},
+    ord("?"): {FIRST + 50: 1.0},
+    ord("."): {FIRST + 50: 1.0},
+    TRANSLATE: {FIRST: 1.0},
+}
+
+
+@pytest.mark.parametrize("beam_size", [1, 2, 5])
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_only_a_punctuated_language_gets_marks_and_only_in_what_is_shown(beam_size: int, temperature: float) -> None:
+    def read(**changes: object) -> Reading:
+        reader = whisper(desk_of(COUNTED), punctuated=Punctuated(frozenset({"zh"})))
+        return reader.read(wish(beam_size=beam_size, temperature=temperature, **changes))
+
+    chinese, others = read(language="zh"), [read(), read(language="ja"), read(language="zh", task="translate")]
+    assert TOKENIZER.decode(chinese.marked) == "1234？"
+    assert [token for token in chinese.marked if token >= FIRST] == [FIRST, FIRST + 50]
+    assert (chinese.text, chinese.hypothesis.tokens) == ("1234", (FIRST, *b"1234", FIRST + 50))
+    for other in others:
+        assert other.marked == other.hypothesis.tokens == chinese.hypothesis.tokens
+        assert other.hypothesis.logprob == chinese.hypothesis.logprob
+
+
+@pytest.mark.parametrize("beam_size", [1, 5])
+def test_what_is_left_of_a_loop_is_marked_too(beam_size: int) -> None:
+    """1212 12 12 … to the longest text: the loop is cut, and what stays is closed."""
+    table = {**COUNTED, ord("2"): {ord("1"): 1.0}}
+    reading = whisper(desk_of(table), punctuated=Punctuated(frozenset({"zh"})), longest=120).read(
+        wish(language="zh", beam_size=beam_size, speech_s=1.0)
+    )
+    assert set(reading.text) == {"1", "2"}
+    assert len(reading.text) < 60
+    assert TOKENIZER.decode(reading.marked) == reading.text + ("。" if len(reading.text) >= 4 else "")
+
+
+def test_an_artifact_that_says_nothing_of_marks_gets_none() -> None:
+    reading = whisper(desk_of(COUNTED)).read(wish(language="zh"))
+    assert reading.marked == reading.hypothesis.tokens
+
+
+def test_where_marks_are_added_times_are_written_whatever_is_shown() -> None:
+    """They are what tells pauses."""
+    desk = desk_of(COUNTED)
+    whisper(desk, punctuated=Punctuated(frozenset({"zh"}))).read(wish(language="zh", has_timestamps=False))
+    assert desk.begun[0] == [START, ZH, TRANSCRIBE]
 
 
 def test_passages_lie_between_times() -> None:
