@@ -27,8 +27,23 @@ class Guards:
     max_compression_ratio: float = 2.4
     min_mean_logprob: float = -1.0
     max_no_speech: float = 0.6
+    min_doubt: float = 0.5
+    max_silence: float = 0.3
+    """Of both witnesses: hummed and sung tones begin at 0.35, what is read rightly and doubted ends at 0.24."""
     samples: int = 5
     """Hypotheses drawn at a temperature above 0."""
+
+    def is_silence(self, no_speech: float, mean_logprob: float, voice_probability: float) -> bool:
+        """Nothing was said: the recogniser hears no speech, and does not believe its text or the detector agrees."""
+        if no_speech > self.max_no_speech and mean_logprob < self.min_mean_logprob:
+            return True
+        return no_speech > self.min_doubt and silence(no_speech, voice_probability) > self.max_silence
+
+
+def silence(no_speech: float, voice_probability: float) -> float:
+    """How probable it is that nothing was said, by recogniser and detector as two independent witnesses; 0…1."""
+    nothing, something = no_speech * (1 - voice_probability), (1 - no_speech) * voice_probability
+    return nothing / (nothing + something) if nothing else 0.0
 
 
 class Repetition(IntEnum):

@@ -14,6 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from service.runner import Runner
+from service.speech.level import raised
 from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.spans import Span, SpanRules, SpanTracker
 from service.speech.voice import FRAME_SAMPLES, VoiceActivity
@@ -74,12 +75,14 @@ def _samples(seconds: float) -> int:
 class Window:
     """A stretch of the recording: `samples` float32 `[n]` at 16 kHz, beginning at `start_s` of the recording.
 
-    `speech` are the spans inside it that were heard as speech, in samples of the recording.
+    `speech` are the spans inside it that were heard as speech, in samples of the recording; `curve` the detector's
+    probabilities, from the frame in which the window begins to the end of its last span. A faint window is raised.
     """
 
     start: int
     samples: Samples
     speech: tuple[Span, ...]
+    curve: Samples
 
     @property
     def start_s(self) -> float:
@@ -101,6 +104,16 @@ class Window:
         """How much of it was heard as speech, in seconds."""
         return sum(span.end - span.start for span in self.speech) / SPEECH_RATE_HZ
 
+    @property
+    def voice_probability(self) -> float:
+        """How sure the detector was of what it heard as speech: the mean over its frames, 0 where there are none."""
+        first = self.start // FRAME_SAMPLES
+        heard = [
+            self.curve[span.start // FRAME_SAMPLES - first : -(-span.end // FRAME_SAMPLES) - first]
+            for span in self.speech
+        ]
+        return float(np.concatenate(heard).mean()) if heard else 0.0
+
     def between(self, start_s: float, end_s: float) -> Window:
         """The part between two places, in seconds of the window."""
         start = min(self.start + _samples(start_s), self.start + len(self.samples))
@@ -110,7 +123,8 @@ class Window:
             for span in self.speech
             if span.end > start and span.start < end
         )
-        return Window(start, self.samples[start - self.start : end - self.start], speech)
+        curve = self.curve[start // FRAME_SAMPLES - self.start // FRAME_SAMPLES :]
+        return Window(start, self.samples[start - self.start : end - self.start], speech, curve)
 
     def behind(self, seconds: float) -> Window:
         """What is left of it behind a place, in seconds of the window."""
@@ -194,6 +208,8 @@ class _Segmenter:
         self._held: list[Samples] = []
         self._held_start = 0
         self._total = 0
+        self._curve: list[float] = []
+        self._curve_start = 0
 
     def windows(self, blocks: Iterable[Samples]) -> Iterator[Window]:
         for block in blocks:
@@ -208,6 +224,7 @@ class _Segmenter:
 
     def _follow(self, curve: Samples) -> Iterator[Window]:
         for probability in curve:
+            self._curve.append(float(probability))
             for span in self._tracker.push(float(probability)):
                 yield from self._cut(self._planner.push(self._in_samples(span)))
             yield from self._cut(self._planner.advance(self._silent_until()))
@@ -221,7 +238,9 @@ class _Segmenter:
 
     def _cut(self, planned: Iterator[tuple[Span, tuple[Span, ...]]]) -> Iterator[Window]:
         for stretch, speech in planned:
-            yield Window(stretch.start, self._copy(stretch), speech)
+            first, last = stretch.start // FRAME_SAMPLES, -(-speech[-1].end // FRAME_SAMPLES)
+            curve = np.array(self._curve[first - self._curve_start : last - self._curve_start], np.float32)
+            yield Window(stretch.start, raised(self._copy(stretch)), speech, curve)
 
     def _copy(self, stretch: Span) -> Samples:
         """The samples of a range, out of blocks that stay as they are, so that they can be dropped one by one."""
@@ -238,3 +257,6 @@ class _Segmenter:
             needed = self._silent_until() - self._lead
         while self._held and self._held_start + len(self._held[0]) <= needed:
             self._held_start += len(self._held.pop(0))
+        first = self._held_start // FRAME_SAMPLES
+        del self._curve[: first - self._curve_start]
+        self._curve_start = first

@@ -145,6 +145,7 @@ class _WhisperSession:
             has_digits=options.numbers != "words",
             previous=self.previous,
             speech_s=window.speech_s,
+            voice_probability=window.voice_probability,
             may_divide=may_divide,
         )
 

@@ -59,6 +59,8 @@ class Wish:
     """Seconds of the window that were heard as speech."""
     may_divide: bool
     """Whether its parts may be read instead, where it is not read well."""
+    voice_probability: float = 1.0
+    """How sure the voice detector was of that speech."""
     has_digits: bool = True
     """Whether digits and percent signs may be written; without them numbers are words."""
 
@@ -83,6 +85,7 @@ class Reading:
     no_speech: float
     compression_ratio: float
     repetition: Repetition
+    voice_probability: float = 1.0
     marked: tuple[int, ...] = ()
     """What is shown of a reading that was chosen: its tokens, with marks where its language gets some."""
 
@@ -172,9 +175,8 @@ class Whisper:
         return reading.hypothesis.mean_logprob >= self._guards.min_mean_logprob and not reading.is_circling
 
     def is_silence(self, reading: Reading) -> bool:
-        """The model hears no speech and does not believe what it wrote either."""
-        guards = self._guards
-        return reading.no_speech > guards.max_no_speech and reading.hypothesis.mean_logprob < guards.min_mean_logprob
+        """The model hears no speech, and does not believe what it wrote or has the voice detector on its side."""
+        return self._guards.is_silence(reading.no_speech, reading.hypothesis.mean_logprob, reading.voice_probability)
 
     def _attempt(self, wish: Wish, temperature: float, seed: int) -> Reading:
         self._should_stop()
@@ -188,7 +190,13 @@ class Whisper:
             hypothesis = search.greedy(self._desk, logits)
         text = self._tokenizer.decode(hypothesis.tokens)
         return Reading(
-            hypothesis, text, temperature, no_speech, compression_ratio(text), repetition(text, wish.speech_s)
+            hypothesis,
+            text,
+            temperature,
+            no_speech,
+            compression_ratio(text),
+            repetition(text, wish.speech_s),
+            wish.voice_probability,
         )
 
     def _marked(self, hypothesis: Hypothesis, wish: Wish) -> tuple[int, ...]:

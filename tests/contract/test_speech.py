@@ -21,7 +21,7 @@ from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.text import to_script
 from tests.served import Served
 from tests.service.speech.media import RECIPES, write
-from tests.service.speech.sounds import WORDLESS
+from tests.service.speech.sounds import HUMMED, WORDLESS
 from tests.voices import babble
 from training.error_rate import count_edits
 from training.evaluate_speech import Clip, SpeechReport, read_clips, report, score_clip
@@ -181,6 +181,31 @@ def test_speech_between_other_sounds_keeps_its_text(service: Served, alone: str,
     around, said = WORDLESS[name](), samples_of(sentence())
     between = ask(service, wav(np.concatenate([around, said, around])), language="en")["text"]
     assert word_errors(alone, between) <= 2
+
+
+@pytest.mark.parametrize("name", HUMMED)
+def test_a_hummed_tone_says_nothing(service: Served, name: str) -> None:
+    answer = ask(service, wav(HUMMED[name]()))
+    assert (answer["text"], answer["segments"]) == ("", [])
+
+
+@needs_data
+def test_a_tone_that_somebody_reported_says_nothing(service: Served) -> None:
+    assert ask(service, (Path(DATA or "") / "bugs/mmm_tone.flac").read_bytes())["text"] == ""
+
+
+@needs_data
+@pytest.mark.parametrize("faintness_db", [40, 50])
+def test_faint_speech_is_read_as_if_it_were_loud(service: Served, alone: str, faintness_db: float) -> None:
+    said = samples_of(sentence())
+    faint = said * np.float32(0.5 / np.abs(said).max() * 10 ** (-faintness_db / 20))
+    assert word_errors(alone, ask(service, wav(faint), language="en")["text"]) <= 3
+
+
+@needs_data
+def test_nothing_is_invented_where_the_last_bit_is_all_that_is_left(service: Served) -> None:
+    said = samples_of(sentence())
+    assert ask(service, wav(said * np.float32(1.5 / 32_768 / np.abs(said).max())))["text"] == ""
 
 
 def test_both_models_keep_to_their_memory(service: Served) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from service.speech.guards import Repetition, before_repetition, compression_ratio, may_loop, repetition
+from service.speech.guards import Guards, Repetition, before_repetition, compression_ratio, may_loop, repetition
 
 NONE, SAID, DOUBTFUL, LOOP = Repetition
 
@@ -50,3 +50,24 @@ def test_compression_ratio_is_by_bytes() -> None:
     assert compression_ratio("") == 0.0
     assert compression_ratio("好" * 100) > 10
     assert compression_ratio("换一首歌") < 1
+
+
+@pytest.mark.parametrize(
+    ("no_speech", "mean_logprob", "voice_probability", "is_silence"),
+    [
+        (0.916, -0.93, 0.696, True),  # a hummed tone: "Thank you."
+        (0.86, -0.84, 0.44, True),  # speech 70 dB down: "You"
+        (0.69, -0.65, 0.805, True),  # the likeliest of hummed tones: "mm"
+        (0.92, -0.5, 0.99, False),  # the detector is sure
+        (0.92, -1.1, 0.99, True),  # but the recogniser does not believe its text
+        (0.686, -0.8, 0.981, False),  # a spoken digit
+        (0.52, -0.65, 0.81, False),  # a sentence 70 dB down, read rightly
+        (0.19, -0.76, 0.175, False),  # a syllable of which the recogniser is sure
+        (0.3, -1.3, 0.5, False),
+        (1.0, -0.2, 1.0, False),  # both are certain, of the contrary
+    ],
+)
+def test_nothing_was_said_where_both_witnesses_doubt_it(
+    no_speech: float, mean_logprob: float, voice_probability: float, is_silence: bool
+) -> None:
+    assert Guards().is_silence(no_speech, mean_logprob, voice_probability) is is_silence

@@ -119,6 +119,25 @@ scenes = st.lists(
 )
 
 
+def test_a_window_knows_how_sure_the_detector_was_of_it_and_of_its_parts() -> None:
+    weaker = np.float32(0.35)  # 0.7 to the detector
+    (window,) = windows(recording((PAUSE, 0.5), (SPEECH, 1.0), (PAUSE, 0.5), (weaker, 1.0), (PAUSE, 0.5)))
+    sure, unsure = window.divided()
+    assert [sure.voice_probability, window.voice_probability, unsure.voice_probability] == pytest.approx(
+        [1.0, 0.85, 0.7], abs=0.03
+    )
+    assert window.behind(window.duration_s).voice_probability == 0
+
+
+def test_a_faint_window_is_raised_and_no_other() -> None:
+    for level, raised in ((0.0005, 0.15), (0.009, 0.25), (0.02, 0.02)):
+        heard = FunctionRunner(
+            lambda feeds: {**loudness(feeds), "speech_probs": np.ones(len(feeds["input"]), np.float32)}
+        )
+        (window,) = segment([np.full(SPEECH_RATE_HZ, level, np.float32)], heard, SHORT)
+        assert float(window.samples.max()) == pytest.approx(raised)
+
+
 @settings(max_examples=80, deadline=None)
 @given(scenes, st.lists(st.integers(0, 48 * SPEECH_RATE_HZ), max_size=6))
 def test_windows_hold_all_speech_once_however_it_arrives(

@@ -177,6 +177,13 @@ def test_a_sure_text_over_doubtful_sound_is_kept() -> None:
     assert not reader.is_silence(reader.read(wish()))
 
 
+def test_a_sure_text_that_recogniser_and_detector_doubt_is_nothing() -> None:
+    desk = desk_of({**SURE, START: {EN: 0.1, NO_SPEECH: 0.9}})
+    reader = whisper(desk)
+    assert reader.is_silence(reader.read(wish(voice_probability=0.7)))
+    assert len(desk.begun) == 1
+
+
 # 1234, and behind it a time, beside which the model thinks of a question mark rather than of a stop
 COUNTED: Table = {
     **SURE,
