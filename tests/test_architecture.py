@@ -24,9 +24,9 @@ WEB = {"fastapi", "starlette", "uvicorn", "uvloop", "httptools", "python_multipa
 
 # The libraries that a part may import beside the standard library and itself.
 MAY_IMPORT = {
-    "models": {"numpy", "pydantic", "PIL"},
+    "models": {"numpy", "pydantic", "PIL", "av", "soxr"},
     "service": WEB
-    | {"models", "numpy", "pydantic", "pydantic_settings", "PIL", "pillow_heif", "av", "soxr", "opencc", "tiktoken"}
+    | {"models", "numpy", "pydantic", "pydantic_settings", "PIL", "pillow_heif", "av", "opencc", "tiktoken"}
     | {"onnxruntime", "prometheus_client", "anyio", "langcodes", "wetext"},
 }
 # What a part may never import, where listing what it may would say little.
@@ -48,8 +48,7 @@ ONLY_IN = {
     "python_multipart": ("service/api/",),
     "fastapi": ("service/api/", "service/app.py"),
     "starlette": ("service/api/", "service/app.py"),
-    "av": ("service/speech/", "service/vision/"),
-    "soxr": ("service/speech/",),
+    "av": ("service/vision/",),
     "langcodes": ("service/speech/language.py",),
     "opencc": ("service/speech/",),
     "tiktoken": ("service/speech/",),

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from models.image_files.excerpt import excerpt
+from models.excerpt import excerpt
 from models.image_files.unread import UnreadKind
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

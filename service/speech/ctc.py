@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.ctc import Emission, Units, best_path
+from models.sound_files.resample import Samples
 from service.admission import Clock
 from service.errors import InvalidParameter
 from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded
 from service.speech.guards import compression_ratio
 from service.speech.model import Options, Segment, Transcript
-from service.speech.resample import Samples
 from service.speech.segment import Window
 from service.speech.text import join, to_script
 from service.speech.transcriber import Session, StopIfUnwanted, Transcriber

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from service.speech.resample import Samples
+from models.sound_files.resample import Samples
 
 TARGET_PEAK = 0.25
 """What faint sound is raised to; 1 is full scale."""

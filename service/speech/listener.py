@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from service.speech.resample import Samples
+from models.sound_files.resample import Samples
 
 Logits = NDArray[np.float32]
 

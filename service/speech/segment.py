@@ -13,9 +13,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from service.runner import Runner
 from service.speech.level import raised
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.spans import Span, SpanRules, SpanTracker
 from service.speech.voice import FRAME_SAMPLES, VoiceActivity
 

@@ -10,12 +10,12 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Protocol
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from service.admission import Clock, Job
 from service.errors import ClientGone
 from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded, decode
 from service.speech.model import Options, Recording, Transcript
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.segment import Window, segment
 
 OnAudio = Callable[[float], None]

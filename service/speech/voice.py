@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from models.sound_files.resample import Samples
 from service.runner import Array, Runner
 from service.speech.level import gains
-from service.speech.resample import Samples
 
 FRAME_SAMPLES = 512
 _CONTEXT_SAMPLES = 64

@@ -13,12 +13,12 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from models.sound_files.resample import Samples
 from service.speech.guards import Guards, Repetition, before_repetition, compression_ratio, may_loop, repetition
 from service.speech.listener import Desk, Logits
 from service.speech.model import Task
 from service.speech.punctuation import Marks, Punctuated
 from service.speech.repetition import spoken
-from service.speech.resample import Samples
 from service.speech.rules import Rules, log_softmax
 from service.speech.search import Hypothesis, Search, ShouldStop
 from service.speech.tokenizer import Tokenizer

@@ -24,9 +24,9 @@ from tests.contract.problems import (
     nothing_left,
     read_answer,
 )
+from tests.media import RECIPES, silent_film, sound_file
 from tests.pictures import CLOCK
 from tests.served import Served
-from tests.service.speech.media import RECIPES, silent_film, sound_file
 from tests.voices import babble
 
 pytestmark = pytest.mark.xdist_group("bad-speech")

@@ -14,8 +14,8 @@ from typing import IO
 import numpy as np
 import pytest
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from service.speech.decode import AudioLimits, decode
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from tests.contract.test_speech import ask, wav
 from tests.served import Served
 

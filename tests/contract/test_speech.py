@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 import soxr
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from models.store import Store
 from service.settings import read_settings
 from service.speech.decode import AudioLimits, decode
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.text import to_script
+from tests.media import RECIPES, write
 from tests.served import Served
-from tests.service.speech.media import RECIPES, write
 from tests.service.speech.sounds import HUMMED, WORDLESS
 from tests.voices import babble
 from training.error_rate import count_edits

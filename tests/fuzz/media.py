@@ -8,8 +8,8 @@ import numpy as np
 from PIL import Image
 
 from tests.fuzz.mutations import mutated
+from tests.media import RECIPES, film_with_sound, silent_film, sound_file
 from tests.pictures import clock, encoded
-from tests.service.speech.media import RECIPES, film_with_sound, silent_film, sound_file
 
 ROUTES = {"/classify-image": "image/jpeg", "/transcribe": "audio/wav"}
 _TIFFS = ("raw", "tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg")

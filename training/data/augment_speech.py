@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.signal import fftconvolve
 from torch import Tensor
 
-from training.data.speech import RATE_HZ
+from models.sound_files.resample import SPEECH_RATE_HZ
 from training.networks.ctc import HOP, frame_mask
 from training.sections import Augment
 
@@ -30,13 +30,13 @@ _MASKS = 2
 def at_speed(audio: Audio, most: float, rng: np.random.Generator) -> Audio:
     """Faster or slower by up to a fraction; pitch goes along."""
     factor = float(rng.uniform(1 - most, 1 + most))
-    return np.asarray(soxr.resample(audio, RATE_HZ * factor, RATE_HZ, quality="MQ"), np.float32)
+    return np.asarray(soxr.resample(audio, SPEECH_RATE_HZ * factor, SPEECH_RATE_HZ, quality="MQ"), np.float32)
 
 
 def in_room(audio: Audio, rng: np.random.Generator) -> Audio:
     """With the echo of a made-up room."""
     length_s = float(rng.uniform(_SHORTEST_ECHO_S, _LONGEST_ECHO_S))
-    times = np.arange(round(length_s * RATE_HZ)) / RATE_HZ
+    times = np.arange(round(length_s * SPEECH_RATE_HZ)) / SPEECH_RATE_HZ
     echo = rng.standard_normal(len(times)) * np.exp(-6.9 * times / length_s) * float(rng.uniform(0.02, 0.12))
     echo[0] = 1.0
     return np.asarray(fftconvolve(audio, echo)[: len(audio)], np.float32)
@@ -55,14 +55,14 @@ def _coloured(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 
 def _hum(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
-    times, pitch_hz = np.arange(count) / RATE_HZ, rng.uniform(40, 400)
+    times, pitch_hz = np.arange(count) / SPEECH_RATE_HZ, rng.uniform(40, 400)
     parts = [np.sin(2 * np.pi * pitch_hz * k * times + rng.uniform(0, 6.3)) / k for k in range(1, 9)]
     return np.asarray(np.sum(parts, axis=0))
 
 
 def _chord(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     """One to four tones that are struck and die away, again and again."""
-    times = np.arange(count) / RATE_HZ
+    times = np.arange(count) / SPEECH_RATE_HZ
     pitches_hz = rng.uniform(100, 2000, rng.integers(1, 5))
     tones = np.sum([np.sin(2 * np.pi * pitch * times) for pitch in pitches_hz], axis=0)
     return np.asarray(tones * np.exp(-(times % rng.uniform(0.3, 3.0)) * rng.uniform(0, 4)))
@@ -70,7 +70,7 @@ def _chord(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
 
 def _clicks(count: int, rng: np.random.Generator) -> NDArray[np.float64]:
     sound = rng.standard_normal(count) * 1e-3
-    sound[:: max(1, int(rng.uniform(0.05, 0.8) * RATE_HZ))] = 1.0
+    sound[:: max(1, int(rng.uniform(0.05, 0.8) * SPEECH_RATE_HZ))] = 1.0
     return sound
 
 
@@ -88,7 +88,7 @@ def noisy(audio: Audio, loudest_db: float, rng: np.random.Generator) -> Audio:
 def pause(longest_s: float, rng: np.random.Generator) -> Audio:
     """Silence, or none: words often begin and end with the recording."""
     length_s = float(rng.uniform(0, longest_s)) if rng.random() < _PAUSED else 0.0
-    return np.zeros(int(length_s * RATE_HZ), np.float32)
+    return np.zeros(int(length_s * SPEECH_RATE_HZ), np.float32)
 
 
 def joined(pieces: list[Audio], rng: np.random.Generator) -> Audio:
@@ -101,7 +101,7 @@ def joined(pieces: list[Audio], rng: np.random.Generator) -> Audio:
 
 def wordless(rng: np.random.Generator) -> Audio:
     """A sound in which nobody speaks: silence, noise, hum."""
-    count = int(rng.uniform(*_WORDLESS_S) * RATE_HZ)
+    count = int(rng.uniform(*_WORDLESS_S) * SPEECH_RATE_HZ)
     if rng.random() < 0.2:
         return np.zeros(count, np.float32)
     return noise(count, rng) * np.float32(10 ** rng.uniform(-4, -0.7))
@@ -127,7 +127,7 @@ def masked(features: Tensor, lengths: Tensor, section: Augment, rng: np.random.G
     if not (section.time_mask_s or section.mel_mask):
         return features
     kept = torch.ones_like(features)
-    longest = round(section.time_mask_s * RATE_HZ / HOP)
+    longest = round(section.time_mask_s * SPEECH_RATE_HZ / HOP)
     for row, frames in enumerate(lengths.tolist()):
         for _ in range(_MASKS):
             width = int(rng.integers(0, min(longest, frames // 4) + 1))

@@ -1,14 +1,15 @@
 """Recordings with transcripts to train on: decoded, and divided into what is learnt from and what is judged by.
 
-What has no transcript or cannot be decoded is named and left out. Sound is decoded once to 16 kHz, into a file of the
-cache that is mapped into memory. A speaker, where speakers are known, stays on one side of every division, unless the
-data divide themselves.
+What has no transcript or cannot be decoded is named and left out. Sound is decoded once to 16 kHz, as the service
+does it, into a file of the cache that is mapped into memory. A speaker, where speakers are known, stays on one side
+of every division, unless the data divide themselves.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,18 +17,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import librosa
 import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.sound_files.decoding import READING, Decoding
+from models.sound_files.resample import SPEECH_RATE_HZ
+from models.sound_files.unread import EmptySound, UnreadSound
 from training.data.cached import cached
 from training.data.decoded import left_out, listing_key
 from training.data.split import Indices, grouped_split
 from training.data.transcripts import Listed, told_recordings
 from training.errors import DataError
 
-RATE_HZ = 16_000
 MIN_RECORDINGS = 20
 _SOUND, _INDEX = "sound.s16", "index.json"
 _LEVELS = 32767
@@ -58,7 +60,7 @@ class Recordings:
     def seconds(self, index: int) -> float:
         """Length of one of them."""
         begin, end = self.spans[index]
-        return (end - begin) / RATE_HZ
+        return (end - begin) / SPEECH_RATE_HZ
 
     def taken(self, indices: Indices) -> Recordings:
         """Some of them."""
@@ -172,7 +174,9 @@ def _speakers(found: Recordings) -> list[str]:
 
 def _decoded(listed: Sequence[Listed], cache: Path) -> tuple[Recordings, list[tuple[Path, str]]]:
     files = [each.file for each in listed]
-    folder = cached(cache / "decoded" / listing_key(files, "sound"), lambda scratch: _write(scratch, files))
+    folder = cached(
+        cache / "decoded" / listing_key(files, f"sound {READING}"), lambda scratch: _write(scratch, files)
+    )
     index = json.loads((folder / _INDEX).read_text("utf-8"))
     recordings = Recordings(
         sound=_mapped(folder / _SOUND),
@@ -216,11 +220,12 @@ def _sound_of(file: Path) -> tuple[NDArray[np.int16] | str, str]:
     """Int16 at 16 kHz with a hash of the file, or why there is none."""
     try:
         content = hashlib.sha1(file.read_bytes(), usedforsecurity=False).hexdigest()
-        audio, _ = librosa.load(file, sr=RATE_HZ)
+        with file.open("rb") as opened:
+            audio = np.concatenate(list(Decoding(opened, math.inf)))
     except FileNotFoundError:
         return "it is not there", ""
-    except Exception:  # soundfile, audioread and numpy raise many types on files that are no sound
-        return "it cannot be decoded", ""
-    if not len(audio):
+    except EmptySound:
         return "it is empty", ""
+    except (UnreadSound, OSError):
+        return "it cannot be decoded", ""
     return np.rint(np.clip(audio, -1, 1) * _LEVELS).astype(np.int16), content

@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from models.ctc import BLANK, Units, best_path
+from models.sound_files.resample import SPEECH_RATE_HZ
 from training.data import augment_speech as augment
-from training.data.speech import RATE_HZ, Recordings, SpeechData, divided
+from training.data.speech import Recordings, SpeechData, divided
 from training.error_rate import Edits, count_edits, total
 from training.losses import CtcLossFunction, ctc_loss
 from training.networks.ctc import HOP, CtcNetwork
@@ -141,7 +142,7 @@ class SpeechObjective:
         logits, left = forward(features, frames)
         scores = torch.log_softmax(logits.float(), dim=-1).transpose(0, 1)
         loss = self._loss(scores, targets, left, target_lengths)
-        return StepResult(loss, 0.0, len(sound), float(lengths.sum()) / RATE_HZ)
+        return StepResult(loss, 0.0, len(sound), float(lengths.sum()) / SPEECH_RATE_HZ)
 
     def judge(self, network: nn.Module, part: Part, device: torch.device) -> Judgement:
         """Error rate, and the fraction of recordings that are wholly right, by the best path."""

@@ -25,8 +25,8 @@ from service.app import create_app
 from service.errors import QueueFull
 from service.settings import ApiKey, Settings
 from tests.artifacts import picture, publish
+from tests.media import silent_film
 from tests.pictures import CLOCK, encoded
-from tests.service.speech.media import silent_film
 
 pytestmark = pytest.mark.xdist_group("small-whisper")
 KEY = "open sesame"

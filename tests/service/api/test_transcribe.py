@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.settings import Settings
 from service.speech.numerals import writes_number
-from tests.service.speech.media import RECIPES, sound_file
+from tests.media import RECIPES, sound_file
 from tests.voices import babble
 
 pytestmark = pytest.mark.xdist_group("small-whisper")

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from models.sound_files.resample import Samples
 from service.speech.listener import Logits
-from service.speech.resample import Samples
 
 
 class ChainDesk:

@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from service.speech.resample import SPEECH_RATE_HZ, Samples
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 
 _COUNT = 12 * SPEECH_RATE_HZ
 _TIMES = np.arange(_COUNT) / SPEECH_RATE_HZ

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from service.errors import AudioTooLong, ClientGone, NoAudioStream, RequestError, UndecodableAudio, UnsupportedMedia
 from service.speech.decode import AudioLimits, Decoded, decode
-from service.speech.resample import SPEECH_RATE_HZ, Samples
-from tests.service.speech.media import (
+from tests.media import (
     RECIPES,
     TABLE_IN_FRONT,
     Recipe,
@@ -62,7 +62,7 @@ def test_every_format_keeps_pitch_length_and_level(name: str) -> None:
 
 
 # The table of these stands at the end, or nothing in them tells where the end should be.
-_OTHERS = {"m4a", "m4a 7.1", "m4a alac", "caf", "webm live"}
+_OTHERS = {"m4a", "m4a 7.1", "m4a alac", "webm live"}
 _RECOVERABLE = [name for name in RECIPES if name not in _OTHERS]
 
 

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from service.runner import Array, Arrays, FunctionRunner
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.segment import Segmentation, Window, segment
 from service.speech.voice import FRAME_SAMPLES
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples
 from models.store import DEFAULT_ROOT, ArtifactNotFoundError, Store
 from service.onnx_runner import OnnxRunner, place
 from service.runner import Runner
 from service.speech.decode import AudioLimits, decode
-from service.speech.resample import SPEECH_RATE_HZ, Samples
 from service.speech.segment import segment
 from service.speech.voice import FRAME_SAMPLES
 from tests.service.speech.sounds import WORDLESS

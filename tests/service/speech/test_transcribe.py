@@ -44,6 +44,7 @@ RATE_HZ = 16_000
 def wav(*stretches: tuple[float, float]) -> io.BytesIO:
     """Stretches of level and seconds; the detector below hears loud ones as speech."""
     samples = np.concatenate([np.full(round(seconds * RATE_HZ), level) for level, seconds in stretches])
+    samples[1::2] *= -1  # a constant level would be an offset
     buffer = io.BytesIO()
     with wave.open(buffer, "wb") as file:
         file.setnchannels(1)

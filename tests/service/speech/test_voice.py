@@ -8,8 +8,8 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.sound_files.resample import Samples
 from service.runner import Array, Arrays, FunctionRunner
-from service.speech.resample import Samples
 from service.speech.voice import FRAME_SAMPLES, STATE_SHAPE, VoiceActivity
 
 

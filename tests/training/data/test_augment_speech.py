@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 import torch
 
+from models.sound_files.resample import SPEECH_RATE_HZ
 from training.data import augment_speech as augment
 from training.data.augment_speech import Audio
-from training.data.speech import RATE_HZ
 from training.sections import Augment
 
 WHOLE = Augment(noise_db=5.0, room=1.0, speed=0.1, joined=2)
 
 
 def sound(seconds: float = 1.0, pitch_hz: float = 440.0) -> Audio:
-    times = np.arange(int(seconds * RATE_HZ)) / RATE_HZ
+    times = np.arange(int(seconds * SPEECH_RATE_HZ)) / SPEECH_RATE_HZ
     return np.asarray(0.3 * np.sin(2 * np.pi * pitch_hz * times), np.float32)
 
 
@@ -26,14 +26,14 @@ def level_db(audio: Audio) -> float:
 
 
 def pitch_hz(audio: Audio) -> float:
-    return float(np.abs(np.fft.rfft(audio * np.hanning(len(audio)))).argmax() * RATE_HZ / len(audio))
+    return float(np.abs(np.fft.rfft(audio * np.hanning(len(audio)))).argmax() * SPEECH_RATE_HZ / len(audio))
 
 
 def test_speed_changes_length_and_pitch_by_up_to_the_fraction() -> None:
     factors = []
     for seed in range(30):
         found = augment.at_speed(sound(), 0.2, np.random.default_rng(seed))
-        factor = RATE_HZ / len(found)
+        factor = SPEECH_RATE_HZ / len(found)
         assert pitch_hz(found) == pytest.approx(440 * factor, rel=0.01)
         assert found.dtype == np.float32
         factors.append(factor)
@@ -75,7 +75,7 @@ def test_a_room_leaves_the_direct_sound_where_it_is() -> None:
     assert np.abs(found[:1000]).max() < 1e-6
     assert found[1000] == pytest.approx(0.5, rel=1e-4)
     assert 0 < np.abs(found[1001:]).max() < 0.25
-    assert np.abs(found[1000 + int(0.4 * RATE_HZ) + 1 :]).max() < 1e-6
+    assert np.abs(found[1000 + int(0.4 * SPEECH_RATE_HZ) + 1 :]).max() < 1e-6
 
 
 def test_joined_recordings_keep_their_order_and_all_of_their_sound() -> None:
@@ -86,14 +86,14 @@ def test_joined_recordings_keep_their_order_and_all_of_their_sound() -> None:
         lengths.add(len(found))
         assert found.dtype == np.float32
         assert found[found != 0].tolist() == np.concatenate(pieces).tolist()
-        silent_s = (len(found) - 1200) / RATE_HZ
+        silent_s = (len(found) - 1200) / SPEECH_RATE_HZ
         assert 0 <= silent_s <= 0.6 + 3 * 0.5
     assert len(lengths) > 10
 
 
 def test_wordless_sounds_are_of_every_kind() -> None:
     found = [augment.wordless(np.random.default_rng(seed)) for seed in range(60)]
-    assert all(0.3 * RATE_HZ - 1 <= len(each) <= 3.0 * RATE_HZ for each in found)
+    assert all(0.3 * SPEECH_RATE_HZ - 1 <= len(each) <= 3.0 * SPEECH_RATE_HZ for each in found)
     assert all(each.dtype == np.float32 and np.isfinite(each).all() for each in found)
     silent = sum(not each.any() for each in found)
     assert 0 < silent < 30

@@ -8,9 +8,9 @@ import pytest
 from av.stream import Discard
 from PIL import Image
 
-from service.errors import UndecodableAudio, UnsupportedMedia
-from service.speech.containers import open_container, pick_stream, refusal
-from tests.service.speech.media import RECIPES, Recipe, film_with_sound, sound_file
+from models.sound_files.containers import open_container, pick_stream, refusal
+from models.sound_files.unread import DamagedSound, UnknownSound
+from tests.media import RECIPES, Recipe, film_with_sound, sound_file
 
 
 def picture(format_name: str) -> bytes:
@@ -21,7 +21,7 @@ def picture(format_name: str) -> bytes:
 
 @pytest.mark.parametrize("format_name", ["JPEG", "PNG", "GIF", "WEBP", "BMP", "TIFF", "AVIF"])
 def test_a_picture_is_unsupported(format_name: str) -> None:
-    with pytest.raises(UnsupportedMedia):
+    with pytest.raises(UnknownSound):
         open_container(io.BytesIO(picture(format_name)))
 
 
@@ -40,7 +40,7 @@ _TEXTS = {
 
 @pytest.mark.parametrize("name", _TEXTS)
 def test_what_is_no_medium_is_unsupported(name: str) -> None:
-    with pytest.raises(UnsupportedMedia, match="send wav"):
+    with pytest.raises(UnknownSound, match="send wav"):
         open_container(io.BytesIO(_TEXTS[name]))
 
 
@@ -48,7 +48,7 @@ def test_what_is_no_medium_is_unsupported(name: str) -> None:
     "head", [b"RIFF\x00\x00\x00\x00WAVE", b"OggS\x00", b"fLaC", b"\x1a\x45\xdf\xa3", b"ID3\x04\x00"]
 )
 def test_a_known_beginning_without_more_is_undecodable(head: bytes) -> None:
-    with pytest.raises(UndecodableAudio):
+    with pytest.raises(DamagedSound):
         open_container(io.BytesIO(head + bytes(20)))
 
 
@@ -71,7 +71,7 @@ def test_only_the_sound_of_a_film_is_read() -> None:
 
 def test_a_codec_that_is_not_listed_is_unsupported() -> None:
     data = sound_file(Recipe("matroska", "tta"), 0.2)
-    with open_container(io.BytesIO(data)) as container, pytest.raises(UnsupportedMedia, match="codec"):
+    with open_container(io.BytesIO(data)) as container, pytest.raises(UnknownSound, match="codec"):
         pick_stream(container)
 
 
@@ -83,5 +83,5 @@ def test_text_that_is_not_unicode_in_a_tag_does_no_harm() -> None:
 
 
 def test_a_refusal_depends_on_the_first_bytes() -> None:
-    assert isinstance(refusal(b"\x00\x00\x00\x20ftypM4A ", "x"), UndecodableAudio)
-    assert isinstance(refusal(b"\xff\xd8\xff\xe0", "x"), UnsupportedMedia)
+    assert isinstance(refusal(b"\x00\x00\x00\x20ftypM4A ", "x"), DamagedSound)
+    assert isinstance(refusal(b"\xff\xd8\xff\xe0", "x"), UnknownSound)

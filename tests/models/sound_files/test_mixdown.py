@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import io
 from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from service.errors import UndecodableAudio
-from service.speech.mixdown import mono
+from models.sound_files.decoding import Decoding
+from models.sound_files.mixdown import Mixdown
+from models.sound_files.resample import Samples
+from models.sound_files.unread import DamagedSound
+from tests.media import Recipe, sound_file
+
+
+def mono(frame: av.AudioFrame) -> Samples:
+    """One frame alone, mixed."""
+    frame.sample_rate = 16_000
+    mixdown = Mixdown()
+    return np.concatenate([*mixdown.push(frame), *mixdown.flush()])
+
 
 _HALF: dict[str, Any] = {
     "u8": np.uint8(192),
@@ -73,12 +85,47 @@ def test_eight_planes_are_read_and_no_more() -> None:
     np.testing.assert_allclose(mono(frame), np.full(64, 0.5, np.float32), atol=1e-6)
 
 
-def test_more_planes_are_refused() -> None:
-    with pytest.raises(UndecodableAudio, match="16 channels"):
-        mono(av.AudioFrame(format="fltp", layout="hexadecagonal", samples=64))
+def test_more_planes_are_read_as_well() -> None:
+    packed = av.AudioFrame.from_ndarray(np.full((1, 64 * 16), 0.5, np.float32), format="flt", layout="hexadecagonal")
+    packed.sample_rate = 48_000
+    (planar,) = av.AudioResampler("fltp", "hexadecagonal", 48_000).resample(packed)
+    assert planar.format.is_planar
+    np.testing.assert_allclose(mono(planar), np.full(64, 0.5, np.float32), atol=1e-6)
+
+
+@pytest.mark.parametrize(("format_name", "channels"), [("fltp", 65), ("flt", 256)])
+def test_channels_without_end_are_refused(format_name: str, channels: int) -> None:
+    frame = av.AudioFrame(format=format_name, layout=f"{channels} channels", samples=64)
+    with pytest.raises(DamagedSound, match=f"{channels} channels"):
+        mono(frame)
 
 
 def test_the_frame_is_left_as_it_was() -> None:
     frame = channels("mono", [0.5, 2.0])
     mono(frame)[:] = 0.0
     np.testing.assert_array_equal(frame.to_ndarray(), np.array([[0.5, 2.0]], np.float32))
+
+
+_MANY = {
+    "opus 16": Recipe("ogg", "libopus", 48_000, "16 channels", codec_options={"mapping_family": "255"}),
+    "opus 64": Recipe("ogg", "libopus", 48_000, "64 channels", codec_options={"mapping_family": "255"}),
+    "opus 7.1": Recipe("ogg", "libopus", 48_000, "7.1", codec_options={"mapping_family": "1"}),
+    "opus ambisonic": Recipe("ogg", "libopus", 48_000, "ambisonic 3", codec_options={"mapping_family": "2"}),
+    "flac 7.1": Recipe("flac", "flac", 48_000, "7.1"),
+    "aac 7.1": Recipe("ipod", "aac", 48_000, "7.1"),
+    "wav 16": Recipe("wav", "pcm_s16le", 48_000, "hexadecagonal"),
+    "wav 24": Recipe("wav", "pcm_s16le", 48_000, "22.2"),
+}
+
+
+@pytest.mark.parametrize("name", _MANY)
+def test_files_of_many_channels_are_heard(name: str) -> None:
+    decoding = Decoding(io.BytesIO(sound_file(_MANY[name], 1.0)), 60.0)
+    found = np.concatenate(list(decoding))[2_000:14_000]
+    assert decoding.result.channels == av.AudioLayout(_MANY[name].layout).nb_channels
+    assert np.sqrt(np.mean(found**2)) == pytest.approx(0.3 / 2**0.5, rel=0.15)
+
+
+def test_of_an_ambisonic_recording_the_sound_from_everywhere_is_taken() -> None:
+    values = [0.5, 0.9, -0.9, 0.9]
+    assert mono(channels("ambisonic 1", values))[0] == pytest.approx(0.5)

@@ -25,6 +25,8 @@ class Recipe:
     rate_hz: int = 44_100
     layout: str = "mono"
     options: Mapping[str, str] = field(default_factory=dict)
+    """Of the container."""
+    codec_options: Mapping[str, str] = field(default_factory=dict)
 
 
 RECIPES = {
@@ -74,7 +76,9 @@ def write(recipe: Recipe, samples: NDArray[np.float32], gap_at: int | None = Non
     """A file with `samples`, `[n]` or `[n, channels]`; timestamps leap by `gap_s` at sample `gap_at`."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format=recipe.container, options=dict(recipe.options)) as container:
-        stream: Any = container.add_stream(recipe.codec, rate=recipe.rate_hz, layout=recipe.layout)
+        stream: Any = container.add_stream(
+            recipe.codec, rate=recipe.rate_hz, layout=recipe.layout, options=dict(recipe.codec_options)
+        )
         resampler = av.AudioResampler(stream.format, recipe.layout, recipe.rate_hz)
         for start in range(0, len(samples), _FRAME_SAMPLES):
             leap = round(gap_s * recipe.rate_hz) if gap_at is not None and start >= gap_at else 0

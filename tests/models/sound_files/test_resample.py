@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from service.speech.resample import SPEECH_RATE_HZ, Samples, SpeechResampler
-from tests.service.speech.media import tone
+from models.sound_files.resample import SPEECH_RATE_HZ, Samples, SpeechResampler
+from tests.media import tone
 
 
 def resampled(pieces: list[Samples], rate_hz: int) -> Samples:

@@ -10,12 +10,17 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from enum import Enum
 from typing import IO
 
+from models.sound_files.riff import read_wave
+
+W64 = bytes.fromhex("726966662e91cf11a5d628db04c10000")  # the GUID with which Sony's Wave64 begins
 _HEAD_BYTES = 16_384
-_OGG_TAIL_BYTES = 2 * 65_307  # two pages of the largest size (RFC 3533)
+_OGG_PAGE_BYTES = 65_307  # the largest size of a page (RFC 3533)
+_OGG_TAIL_BYTES = 2 * _OGG_PAGE_BYTES
+_OGG_SEARCHED_BYTES = 16 << 20
 _MAX_CHUNKS = 200_000
 # Writers that cannot seek back leave 0 or nearly all ones where the size belongs.
 _PLACEHOLDER = 0x7FFF_0000
@@ -76,48 +81,60 @@ def _compare(end: int, size: int) -> Wholeness:
     return Wholeness.CUT if end > size + _TOLERANCE_BYTES else Wholeness.WHOLE
 
 
-def _check_riff(file: IO[bytes], head: bytes, size: int) -> Wholeness:
-    for start, name, length in _riff_chunks(file, size, "<" if head[:4] != b"RIFX" else ">"):
-        if name != b"data":
-            continue
-        if length == 0 or length >= _PLACEHOLDER:  # RF64 writes all ones here and keeps the size elsewhere
-            return Wholeness.UNKNOWN
-        return _compare(start + length, size)
-    return Wholeness.CUT
+def _compare_promise(start: int, length: int | None, size: int) -> Wholeness:
+    return Wholeness.UNKNOWN if length is None else _compare(start + length, size)
 
 
-def _riff_chunks(file: IO[bytes], size: int, order: str) -> Iterator[tuple[int, bytes, int]]:
-    position = 12
-    for _ in range(_MAX_CHUNKS):
-        header = _read(file, position, 8)
-        if len(header) < 8 or position > size:
-            return
-        name, length = struct.unpack(order + "4sI", header)
-        yield position + 8, name, length
-        position += 8 + length + length % 2
+def _check_riff(file: IO[bytes], _: bytes, size: int) -> Wholeness:
+    wave = read_wave(file)
+    if wave is None:
+        return Wholeness.CUT
+    return _compare_promise(wave.data_at, wave.promised_bytes, size)
 
 
 def _check_aiff(_: IO[bytes], head: bytes, size: int) -> Wholeness:
     length = int.from_bytes(head[4:8], "big")
-    return Wholeness.UNKNOWN if length >= _PLACEHOLDER else _compare(8 + length, size)
+    return _compare_promise(8, length if length < _PLACEHOLDER else None, size)
+
+
+def _check_au(_: IO[bytes], head: bytes, size: int) -> Wholeness:
+    start, length = struct.unpack(">II", head[4:12].ljust(8, b"\0"))
+    return _compare_promise(start, length if 0 < length < _PLACEHOLDER else None, size)
+
+
+def _check_w64(_: IO[bytes], head: bytes, size: int) -> Wholeness:
+    length = int.from_bytes(head[16:24], "little")
+    return _compare_promise(0, length if 0 < length < 1 << 62 else None, size)
+
+
+def _check_caf(file: IO[bytes], _: bytes, size: int) -> Wholeness:
+    """Chunks of Apple's Core Audio Format; the length of the sound may be left out."""
+    position = 8
+    for _chunk in range(_MAX_CHUNKS):
+        name, length = struct.unpack(">4sq", _read(file, position, 12).ljust(12, b"\0"))
+        if name == b"data" or length < 0:
+            return _compare_promise(position + 12, length if length > 0 else None, size)
+        position += 12 + length
+        if position > size:
+            break
+    return Wholeness.CUT
 
 
 def _check_iso(file: IO[bytes], _: bytes, size: int) -> Wholeness:
-    """Boxes of ISO/IEC 14496-12 follow each other to the end of the file."""
-    position = 0
+    """Boxes of ISO/IEC 14496-12 follow each other; what comes behind table and sound may be anything."""
+    position, seen = 0, set[bytes]()
     for _box in range(_MAX_CHUNKS):
         header = _read(file, position, 16)
-        if len(header) < 8:
-            return Wholeness.WHOLE if position == size else Wholeness.CUT
-        length = int.from_bytes(header[:4], "big")
+        length, name = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        if length == 0:  # by the standard: to the end of the file
-            return Wholeness.UNKNOWN
-        if length < 8 or not header[4:8].isascii():
+        if name not in _ISO_MEDIA and (length < 8 or position + length > size):
+            return Wholeness.WHOLE if seen >= _ISO_NEEDED else Wholeness.CUT
+        if length < 8:  # by the standard 0 is to the end of the file
             return Wholeness.UNKNOWN
         if position + length > size:
             return Wholeness.CUT
+        seen.add(name)
         position += length
     return Wholeness.UNKNOWN
 
@@ -143,9 +160,18 @@ def _ebml_size(field: bytes) -> tuple[int | None, int]:
 
 
 def _check_ogg(file: IO[bytes], _: bytes, size: int) -> Wholeness:
-    """The last page must be complete and say that it is the last (RFC 3533)."""
-    tail = _read(file, max(0, size - _OGG_TAIL_BYTES), _OGG_TAIL_BYTES)
-    page = tail[tail.rfind(b"OggS") :]
+    """The last page must be complete and say that it is the last (RFC 3533); anything may follow it."""
+    for start in range(size - _OGG_TAIL_BYTES, -_OGG_TAIL_BYTES - 1, -_OGG_PAGE_BYTES):
+        tail = _read(file, max(0, start), _OGG_TAIL_BYTES)
+        at = tail.rfind(b"OggS")
+        if at >= 0:
+            return _check_ogg_page(tail[at:])
+        if size - start > _OGG_SEARCHED_BYTES:
+            break
+    return Wholeness.UNKNOWN
+
+
+def _check_ogg_page(page: bytes) -> Wholeness:
     if len(page) < 27 or len(page) < 27 + page[26] + sum(page[27 : 27 + page[26]]):
         return Wholeness.CUT
     return Wholeness.WHOLE if page[5] & 4 else Wholeness.UNKNOWN
@@ -161,7 +187,9 @@ def _check_mpeg(file: IO[bytes], head: bytes, size: int) -> Wholeness:
     flags, *fields = struct.unpack_from(">III", frame.ljust(512, b"\0"), found.end())
     if not flags & 2:
         return Wholeness.UNKNOWN
-    return _compare(start + fields[flags & 1], size)
+    end = start + fields[flags & 1]
+    # much more than was counted is another recording behind it, whose length the frame does not tell
+    return Wholeness.UNKNOWN if size > end + (end >> 4) else _compare(end, size)
 
 
 def _after_id3(head: bytes) -> int:
@@ -178,9 +206,14 @@ def _is_mpeg(head: bytes) -> bool:
 
 
 _ISO_FIRST = (b"ftyp", b"moov", b"mdat", b"wide", b"free", b"skip", b"styp")
+_ISO_NEEDED = {b"moov", b"mdat"}
+_ISO_MEDIA = {b"moov", b"mdat", b"moof"}
 _CHECKS: tuple[tuple[Callable[[bytes], bool], Callable[[IO[bytes], bytes, int], Wholeness]], ...] = (
-    (lambda head: head[:4] in (b"RIFF", b"RF64", b"RIFX") and head[8:12] == b"WAVE", _check_riff),
+    (lambda head: head[:4] in (b"RIFF", b"RF64", b"BW64", b"RIFX") and head[8:12] == b"WAVE", _check_riff),
     (lambda head: head[:4] == b"FORM" and head[8:11] == b"AIF", _check_aiff),
+    (lambda head: head[:4] == b".snd", _check_au),
+    (lambda head: head[:4] == b"caff", _check_caf),
+    (lambda head: head[:16] == W64, _check_w64),
     (lambda head: head[4:8] in _ISO_FIRST, _check_iso),
     (lambda head: head[:4] == b"\x1a\x45\xdf\xa3", _check_ebml),
     (lambda head: head[:4] == b"OggS", _check_ogg),
