@@ -1,9 +1,9 @@
 """`python -m service.offline`: transcribe recordings without a server, one JSON object a line in and out.
 
 Each line of standard input names a file and what is wanted: `{"path": …, "language": "zh", "prompt": …,
-"beam_size": …, "numbers": …}`; each line of standard output is the answer, `{"text", "language", "duration_s",
-"segments"}`, or `{"code", "detail"}` where there is none. Settings are the service's own (`PERCEPT_ARTIFACTS`,
-`PERCEPT_MODELS`, `PERCEPT_VARIANT`); the first speech model of `PERCEPT_MODELS` is used.
+"beam_size": …, "numbers": …, "track": …}`; each line of standard output is the answer, `{"text", "language",
+"duration_s", "segments"}`, or `{"code", "detail"}` where there is none. Settings are the service's own
+(`PERCEPT_ARTIFACTS`, `PERCEPT_MODELS`, `PERCEPT_VARIANT`); the first speech model of `PERCEPT_MODELS` is used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from service.speech.model import Options, Recording, SpeechModel, Transcribes, T
 from service.speech.numerals import numbers_of
 
 _CONFIGURATION_ERROR = 2
-_FIELDS = {"path", "language", "prompt", "beam_size", "numbers"}
+_FIELDS = {"path", "language", "prompt", "beam_size", "numbers", "track"}
 
 
 def main() -> int:
@@ -72,6 +72,7 @@ def _transcribe(transcriber: Transcribes, languages: Sequence[str], asked: Mappi
         languages=spoken,
         prompt=asked.get("prompt", ""),
         beam_size=int(asked["beam_size"]) if "beam_size" in asked else None,
+        track=int(asked["track"]) if "track" in asked else None,
         numbers=numbers_of(asked.get("numbers", ""), spoken),
     )
     with Path(asked["path"]).open("rb") as file:

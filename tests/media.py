@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +111,26 @@ def film_with_sound(container_name: str = "mp4", sound_from_s: float = 0.0) -> b
             piece = samples[start : start + _FRAME_SAMPLES]
             container.mux(sound.encode(_frame(piece, recipe, start + round(sound_from_s * recipe.rate_hz))))
         container.mux(sound.encode(None))
+    return buffer.getvalue()
+
+
+def film_with_tracks(
+    container_name: str, tracks: Sequence[NDArray[np.float32]], codecs: Sequence[str], rate_hz: int = 16_000
+) -> bytes:
+    """A file with several sound tracks, each with its own samples `[n]` and codec; the first ones are the default."""
+    buffer = io.BytesIO()
+    with av.open(buffer, "w", format=container_name) as container:
+        streams: list[Any] = [container.add_stream(codec, rate=rate_hz, layout="mono") for codec in codecs]
+        resamplers = [av.AudioResampler(stream.format, "mono", rate_hz, _FRAME_SAMPLES) for stream in streams]
+        recipe = Recipe(container_name, "", rate_hz)
+        for start in range(0, max(map(len, tracks)), _FRAME_SAMPLES):
+            for stream, resampler, samples in zip(streams, resamplers, tracks, strict=True):
+                if start < len(samples):
+                    frame = _frame(samples[start : start + _FRAME_SAMPLES], recipe, start)
+                    for converted in resampler.resample(frame):
+                        container.mux(stream.encode(converted))
+        for stream in streams:
+            container.mux(stream.encode(None))
     return buffer.getvalue()
 
 

@@ -87,7 +87,7 @@ def pick_stream(container: InputContainer, track: int | None = None) -> av.Audio
         raise NoSound("the file has no sound in it; send one with an audio track")
     if track is None:
         chosen = _default(container)
-    elif track > len(tracks):
+    elif not 1 <= track <= len(tracks):
         raise NoSuchTrack(f"`track`: there is no sound track {track}; the file has {len(tracks)}")
     else:
         chosen = tracks[track - 1]

@@ -7,7 +7,7 @@ delay is kept. It does not know speech: windows and words come later.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import IO
 
@@ -15,7 +15,7 @@ import av
 import numpy as np
 from av.container import InputContainer
 
-from models.sound_files.containers import open_container, pick_stream, refusal
+from models.sound_files.containers import is_readable, open_container, pick_stream, refusal
 from models.sound_files.ending import Ending
 from models.sound_files.mixdown import Mixdown
 from models.sound_files.resample import SPEECH_RATE_HZ, Samples, SpeechResampler
@@ -48,8 +48,17 @@ class Decoded:
     """How many sound tracks the file has."""
 
 
+ChooseTrack = Callable[[Sequence[bool]], int | None]
+"""Is told of each sound track whether its codec is read; gives its number, from 1, or None for the default one."""
+
+
 def _go_on() -> None:
     pass
+
+
+def take_default(_: Sequence[bool]) -> int | None:
+    """Let the file say which track is read."""
+    return None
 
 
 class Decoding:
@@ -61,6 +70,7 @@ class Decoding:
         max_s: float,
         stop_if_unwanted: Callable[[], None] = _go_on,
         track: int | None = None,
+        choose: ChooseTrack = take_default,
     ) -> None:
         """Nothing happens before the first block is asked for.
 
@@ -68,12 +78,14 @@ class Decoding:
             file: seekable, and read by nobody else meanwhile.
             max_s: how many seconds may be decoded.
             stop_if_unwanted: called between packets; what it raises ends the work.
-            track: number of the sound track, from 1; None for the file's default one.
+            track: number of the sound track, from 1.
+            choose: asked for a number where none is given and the file has several; it may read the file.
         """
         self._file = file
         self._max_s = max_s
         self._stop_if_unwanted = stop_if_unwanted
         self._track = track
+        self._choose = choose
         self._result: Decoded | None = None
         self._heard_s = 0.0  # time of the medium that was decoded
         self._origin_s: float | None = None  # timestamp at which the medium begins
@@ -101,7 +113,7 @@ class Decoding:
         """
         whole = wholeness(self._file)
         with open_container(self._file) as container:
-            stream = pick_stream(container, self._track)
+            stream = pick_stream(container, self._track or self._chosen(container))
             self._origin_s = None if container.start_time is None else container.start_time / _AV_TIME_BASE
             self._refuse_promised(container, stream, whole)
             self._mixdown = Mixdown(has_free_scale=stream.codec_context.name.startswith("pcm_f"))
@@ -109,6 +121,10 @@ class Decoding:
                 self._given += len(block)
                 yield block
             self._finish(container, stream, whole)
+
+    def _chosen(self, container: InputContainer) -> int | None:
+        tracks = container.streams.audio
+        return self._choose([is_readable(track) for track in tracks]) if len(tracks) > 1 else None
 
     def _blocks(self, container: InputContainer, stream: av.AudioStream) -> Iterator[Samples]:
         for frame in self._frames(container, stream):

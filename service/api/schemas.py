@@ -143,6 +143,7 @@ class AudioTiming(Answer):
 class TranscribeAnswer(Answer):
     """The answer of /transcribe; `truncated` is there, and true, where the media ended early.
 
+    `tracks` counts the sound tracks where there are several: the first with speech was read, or the one asked for.
     `segments` are absent with `timestamps=none`; `language` is null where none was given and nothing was said.
     """
 
@@ -187,6 +188,7 @@ class TranscribeAnswer(Answer):
     text: str
     segments: list[SegmentAnswer] = []
     truncated: bool = False
+    tracks: int = 1
     timing: AudioTiming
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import get_args
+from typing import Any, get_args
 
 from fastapi import APIRouter, Request
 from fastapi.responses import PlainTextResponse, Response
@@ -27,12 +27,13 @@ from service.speech.text import ChineseScript
 router = APIRouter()
 _MEDIA = ("audio/", "video/", "application/ogg")
 _MAX_BEAM_SIZE = 5
+_MAX_TRACK = 999
 _MAX_PROMPT_CHARACTERS = 2_000  # the model looks at the last 223 tokens of it
 _FORMATS, _LATER_FORMATS = ("json", "text"), ("srt", "vtt")
 _TIMESTAMPS = ("none", "segment")
 _FIELDS = (
     "language", "task", "response_format", "timestamps", "prompt", "hotwords", "chinese_script", "numbers",
-    "temperature", "beam_size", "model", "stream",
+    "temperature", "beam_size", "track", "model", "stream",
 )  # fmt: skip
 _OPENAPI = upload_body(
     "audio/*",
@@ -59,6 +60,12 @@ _OPENAPI = upload_body(
         },
         "temperature": {"type": "number", "minimum": 0, "maximum": 1, "default": 0},
         "beam_size": {"type": "integer", "minimum": 1, "maximum": _MAX_BEAM_SIZE, "description": "1 is greedy"},
+        "track": {
+            "type": "integer",
+            "minimum": 1,
+            "maximum": _MAX_TRACK,
+            "description": "number of the sound track; without it the first with speech is read",
+        },
         "model": {"type": "string", "description": "`name` or `name@version`, such as `whisper-base`"},
     },
 )
@@ -133,6 +140,7 @@ class _Wanted:
             beam_size=beam_size or None,
             script=_script(parameters),
             numbers=_numbers(parameters, languages, task, model),
+            track=parameters.integer("track", 0, 1, _MAX_TRACK) or None,
             has_timestamps=self.has_segments,
         )
 
@@ -200,5 +208,11 @@ def _answer(
             realtime_factor=round(work_s / got.duration_s, 4),
         ),
     )
-    more = {"segments": [SegmentAnswer.of(*each) for each in enumerate(got.segments)]} if wanted.has_segments else {}
-    return answer.model_copy(update=more | ({"truncated": True} if got.truncated else {}))
+    more: dict[str, Any] = {}
+    if wanted.has_segments:
+        more["segments"] = [SegmentAnswer.of(*each) for each in enumerate(got.segments)]
+    if got.truncated:
+        more["truncated"] = True
+    if got.tracks > 1:
+        more["tracks"] = got.tracks
+    return answer.model_copy(update=more)

@@ -115,4 +115,5 @@ class _CtcSession:
             truncated=decoded.truncated,
             decode_s=decode_s,
             inference_s=inference_s,
+            tracks=decoded.tracks,
         )

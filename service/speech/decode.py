@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from models.sound_files.decoding import Decoded, Decoding
+from models.sound_files.decoding import ChooseTrack, Decoded, Decoding, take_default
 from models.sound_files.resample import Samples
 from models.sound_files.unread import (
     DamagedSound,
@@ -83,6 +83,7 @@ def decode(
     limits: AudioLimits,
     should_stop: Callable[[], bool] = _never,
     track: int | None = None,
+    choose: ChooseTrack = take_default,
 ) -> Sound:
     """Decode the sound of a media file; nothing happens before the first block is asked for.
 
@@ -90,7 +91,8 @@ def decode(
         source: the bytes, or a seekable binary file that nobody else reads meanwhile.
         limits: how many seconds may be decoded.
         should_stop: asked between packets; true ends the work with ClientGone.
-        track: number of the sound track, from 1; None for the file's default one.
+        track: number of the sound track, from 1.
+        choose: gives it where none is given and the file has several; the default is the file's own.
     """
 
     def stop_if_unwanted() -> None:
@@ -98,4 +100,4 @@ def decode(
             raise ClientGone("the request was given up while its audio was being decoded")
 
     file = io.BytesIO(source) if isinstance(source, bytes) else source
-    return Sound(Decoding(file, limits.max_audio_s, stop_if_unwanted, track))
+    return Sound(Decoding(file, limits.max_audio_s, stop_if_unwanted, track, choose))

@@ -34,6 +34,8 @@ class Options:
     """How Chinese text is written."""
     numbers: Numbers = "as-is"
     """How numbers are written: `digits` only where Chinese alone is spoken, `words` only by a generative model."""
+    track: int | None = None
+    """Number of the sound track, from 1; None is the first with speech."""
     has_timestamps: bool = True
     """Whether segments with times are wanted; False lets the model write without them."""
 
@@ -81,6 +83,8 @@ class Transcript:
     """Time spent on decoding the media and finding speech in it."""
     inference_s: float
     """Time spent in the recogniser."""
+    tracks: int = 1
+    """How many sound tracks the recording has."""
 
 
 class Transcribes(Protocol):

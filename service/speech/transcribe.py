@@ -188,4 +188,5 @@ class _WhisperSession:
             truncated=decoded.truncated,
             decode_s=decode_s,
             inference_s=inference_s,
+            tracks=decoded.tracks,
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Protocol
 
 from models.sound_files.resample import SPEECH_RATE_HZ, Samples
@@ -17,6 +18,7 @@ from service.runner import Runner
 from service.speech.decode import AudioLimits, Decoded, decode
 from service.speech.model import Options, Recording, Transcript
 from service.speech.segment import Window, segment
+from service.speech.tracks import first_spoken
 
 OnAudio = Callable[[float], None]
 StopIfUnwanted = Callable[[], None]
@@ -84,7 +86,8 @@ class Transcriber(ABC):
             if is_unwanted():
                 raise ClientGone("the request was given up while it was being transcribed")
 
-        media = decode(recording.file, self._limits, is_unwanted)
+        choose = partial(first_spoken, recording.file, self._voice, stop_if_unwanted)
+        media = decode(recording.file, self._limits, is_unwanted, recording.options.track, choose)
         session = self.session(recording.options, stop_if_unwanted)
         begun_at, inference_s = self._clock(), 0.0
         for window in segment(_counted(media, on_audio), self._voice):

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 from service.app import create_app
 from service.settings import Settings
 from service.speech.numerals import writes_number
-from tests.media import RECIPES, sound_file
+from tests.media import RECIPES, film_with_tracks, sound_file, tone
 from tests.voices import babble
 
 pytestmark = pytest.mark.xdist_group("small-whisper")
@@ -166,3 +166,17 @@ def test_seconds_of_audio_are_counted_and_nothing_stays_inside(app: FastAPI) -> 
     assert heard_s() - before == pytest.approx(1.0, abs=0.01)
     (model,) = app.state.services.registry.ready()
     assert (model.engine.in_flight, model.engine.queue_depth) == (0, 0)
+
+
+@pytest.mark.parametrize("place", ["params", "data"])
+def test_a_track_may_be_asked_for_and_several_are_counted(app: FastAPI, place: str) -> None:
+    film = film_with_tracks("mp4", [tone(1.0, 16_000), tone(2.0, 16_000)], ["aac", "aac"])
+    for track, seconds in (("", 1.0), ("1", 1.0), ("2", 2.0)):
+        body = ask(app, files={"file": film}, **{place: {"track": track}}).json()
+        assert body["tracks"] == 2
+        assert body["duration_s"] == pytest.approx(seconds, abs=0.2)
+    assert "tracks" not in ask(app, files={"file": TONE}, **{place: {"track": "1"}}).json()
+    for track, words in (("3", "the file has 2"), ("0", "from 1"), ("x", "from 1")):
+        refused = ask(app, files={"file": film}, **{place: {"track": track}})
+        assert (refused.status_code, refused.json()["code"]) == (422, "invalid_parameter")
+        assert words in refused.json()["detail"]
