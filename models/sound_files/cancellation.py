@@ -36,6 +36,7 @@ class Sum:
     def __init__(self, weights: tuple[float, ...]) -> None:
         """`weights` of the channels, which sum to one."""
         self._weights = np.asarray(weights, np.float32)
+        self._squares = np.square(self._weights)[:, None]
         self._is_opposed: bool | None = None
         """What was found of the cells that were given out; None until a loud one came."""
         self._taken: int | None = None  # what the last cell was given of: None is the sum
@@ -49,17 +50,17 @@ class Sum:
         """Take `[channels, cells, samples]`; samples `[n]` come out, at most a second later."""
         channels, count, samples = cells.shape
         summed = (self._weights @ cells.reshape(channels, -1)).reshape(count, samples)
-        powers = np.square(self._weights)[:, None] * np.vecdot(cells, cells) / samples
+        powers = self._squares * np.vecdot(cells, cells)
         together = powers.sum(axis=0)
-        loudest = np.maximum.accumulate(np.maximum(together, self._loudest))
+        is_opposed = np.vecdot(summed, summed) < _OPPOSED * together
+        loudest = np.maximum.accumulate(np.maximum(together / samples, self._loudest))
         self._loudest = loudest[-1]
-        is_loud = (together > _SILENT) & (together > _QUIET * loudest)
-        is_opposed = np.vecdot(summed, summed) / samples < _OPPOSED * together
-        if not self._waiting and not self._is_opposed and not (is_loud & is_opposed).any():
-            self._is_opposed = False if is_loud.any() else self._is_opposed
+        if not self._waiting and not self._is_opposed and not is_opposed.any():
+            self._is_opposed = False if self._loudest > _SILENT else self._is_opposed
             self._is_begun = True
             yield summed.reshape(-1)
             return
+        is_loud = together > samples * np.maximum(_SILENT, _QUIET * loudest)
         for at in range(count):
             self._waiting.append(_Cell(cells[:, at], summed[at], powers[:, at]))
             yield from self._judged(bool(is_opposed[at]) if is_loud[at] else None)

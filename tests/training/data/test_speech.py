@@ -14,6 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.models.sound_files.waves import wav16
 from tests.spoken import write_wav
 from training.data.speech import Recordings, SpeechData, divided, read_recordings
 from training.data.transcripts import Listed
@@ -158,6 +159,19 @@ def test_sound_is_at_16_khz_mono_and_each_recording_its_own(root: Path) -> None:
         loudest = np.abs(np.fft.rfft(audio)).argmax() * RATE_HZ / len(audio)
         assert loudest == pytest.approx(200 + 13 * number, abs=8)
         assert np.abs(audio).max() == pytest.approx(0.2, abs=0.02)
+
+
+def test_recordings_are_read_as_the_service_reads_them(root: Path) -> None:
+    for number in range(24):
+        sound = tone(number, 1.0)
+        (root / f"{number}.wav").write_bytes(wav16(np.stack([sound + 0.3, 0.1 - sound], axis=1), behind=b"\n"))
+        (root / f"{number}.txt").write_text("word")
+    found = read(root)
+    for part in (found.train, found.test):
+        for index, each in enumerate(part.listed):
+            sound = tone(int(each.file.stem), 1.0)
+            assert abs(np.corrcoef(part.audio(index), sound)[0, 1]) > 0.99, "opposite channels under offsets"
+            assert abs(part.audio(index).mean()) < 1e-3
 
 
 def test_what_is_left_out_is_named(root: Path) -> None:
