@@ -80,7 +80,7 @@ def check(command: str) -> None:
     named = vars(options)
     for recipe in _recipes_of(options):
         assert recipe.data.source == "digits" or options.data is not None, f"{command}: needs --data"
-    quantized = [named["name"]] if "name" in named and "run" not in named else []
+    quantized = [named["name"]] if "name" in named and named.keys().isdisjoint({"run", "recipe"}) else []
     for model in (*named.get("names", ()), *quantized):
         assert model in EXPORTERS, f"{command}: there is no model {model}"
     if "kind" in named:

@@ -60,19 +60,22 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
         Interrupted: Ctrl-C, with how to go on.
     """
     began_at = time.monotonic()
-    with joined(around.device) as world:
-        if not world.is_first:
-            around = replace(around, is_shown=False, say=lambda _: None)
-        prepared = prepare(recipe, around.data, around.cache)
-        Lineage(recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say).take_over()
-        run = _opened(recipe, prepared, around, world)
-        try:
+    run: Run | None = None
+    try:
+        with joined(around.device) as world:
+            if not world.is_first:
+                around = replace(around, is_shown=False, say=lambda _: None)
+            prepared = prepare(recipe, around.data, around.cache)
+            Lineage(recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say).take_over()
+            run = _opened(recipe, prepared, around, world)
             with run.held() if world.is_first else nullcontext():
                 _announce(recipe, prepared, run, around)
                 _Session(recipe, prepared, run, around, world).train(began_at)
-        except KeyboardInterrupt as stop:
-            raise stop if isinstance(stop, Interrupted) else interrupted(run) from stop
-        return run
+    except KeyboardInterrupt as stop:
+        if run is None or isinstance(stop, Interrupted):
+            raise
+        raise interrupted(run) from stop
+    return run
 
 
 def _finder(around: Surroundings) -> Finder:

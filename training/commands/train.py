@@ -59,10 +59,10 @@ def train(asked: TrainRequest) -> Outcome:
     run = train_recipe(recipe, asked.around)
     if not is_first_process():
         return SILENCE
-    outcome = _run_outcome(run)
-    if not asked.is_published:
-        return outcome
     try:
+        outcome = _run_outcome(run)
+        if not asked.is_published:
+            return outcome
         published = publish(PublishRequest(str(run.folder), asked.around, asked.store, asked.is_forced, asked.name))
     except KeyboardInterrupt as stop:
         raise interrupted(run) from stop

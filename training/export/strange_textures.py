@@ -66,7 +66,7 @@ def grating(rng: np.random.Generator, side_px: int) -> Pixels:
 
 def checkers(rng: np.random.Generator, side_px: int) -> Pixels:
     """Squares of two or more colours, by turns or at random, as in boards, mosaics and codes."""
-    count = int(rng.integers(3, 40))
+    count = int(rng.integers(3, min(40, side_px)))  # a square is no smaller than a pixel
     is_regular = rng.random() < 0.5
     places = (
         np.add.outer(np.arange(count), np.arange(count)) % 2 if is_regular else rng.integers(0, 2, (count, count))

@@ -150,7 +150,7 @@ def test_a_run_is_published_as_the_next_version_of_another_recipes_model(
     digits_workshop: Workshop, tmp_path: Path
 ) -> None:
     copy = digits_workshop.copied(tmp_path / "copy")
-    hasty = copy.outcome("train", "digits", "--set", "optimise.epochs=1", "--set", "network.hidden=[4]")
+    hasty = copy.outcome("train", "digits", "--set", "optimise.epochs=4", "--set", "network.hidden=[4]")
     shutil.copytree(copy.runs / "digits", copy.runs / "numerals")
     status, out, _ = copy.command("publish", str(copy.run("digits").folder), "--name", "handwriting")
     assert (status, out.splitlines()[0][:25]) == (0, "handwriting@1 published: ")
