@@ -8,6 +8,7 @@ either: they belong to whoever opened the picture.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,12 @@ _UPRIGHT = {
 }
 _TURNED = {5, 6, 7, 8}
 _FRACTIONS_UP_TO, _BYTES_UP_TO, _WORDS_UP_TO = 2.0, 256.0, 65_535.0
+_PIECE_PIXELS = 1 << 17  # as many, or a row of the square, are widened or blended at once: some megabytes
 _MOST_BELOW_BLACK = 0.1  # of the highest value: what resampling leaves at edges
+
+
+Box = tuple[int, int, int, int]
+"""Left, top, right, bottom, in pixels; the last two lie outside."""
 
 
 class NoScale(ValueError):
@@ -87,13 +93,17 @@ def draft(image: Image.Image, spec: ImagePreprocessing) -> None:
         image.draft(None, (math.ceil(image.width * scale), math.ceil(image.height * scale)))
 
 
-def fit(image: Image.Image, spec: ImagePreprocessing, levels: Levels | None = None) -> NDArray[np.uint8]:
+def fit(
+    image: Image.Image, spec: ImagePreprocessing, levels: Levels | None = None, frame: Box | None = None
+) -> NDArray[np.uint8]:
     """The centre square of the picture, upright, as uint8 `[crop_px, crop_px, 3]` RGB.
 
     The same as resizing the shorter side to `resize_px` and cutting the centre `crop_px` square, but only what the
-    crop needs is converted and resized, so an extreme strip costs no more than a square. The input is not changed
-    beyond being loaded. Of wide greys `levels` says what is black and white; by default they are judged by their
-    values. Source of the recipe: EfficientNet-Lite's evaluation (resize, centre crop, bicubic).
+    crop needs is converted and resized, so an extreme strip costs no more than a square, and piece by piece, so that
+    beside the stored pixels there are never more than a few megabytes. The input is not changed beyond being loaded.
+    Of wide greys `levels` says what is black and white; by default they are judged by their values. Outside of
+    `frame`, where it is given, the picture is white. Source of the recipe: EfficientNet-Lite's evaluation (resize,
+    centre crop, bicubic).
 
     Raises:
         NoScale: greys whose values do not tell what is black and white.
@@ -106,22 +116,51 @@ def fit(image: Image.Image, spec: ImagePreprocessing, levels: Levels | None = No
     side = min(image.size) * spec.crop_px / spec.resize_px
     left, top = (image.width - side) / 2, (image.height - side) / 2
     margin = math.ceil(support * max(1.0, side / spec.crop_px)) + 1
-    region_box = (
+    region = (
         max(0, math.floor(left) - margin),
         max(0, math.floor(top) - margin),
         min(image.width, math.ceil(left + side) + margin),
         min(image.height, math.ceil(top + side) + margin),
     )
-    region = to_rgb(image.crop(region_box), levels)
-    box = (left - region_box[0], top - region_box[1], left - region_box[0] + side, top - region_box[1] + side)
-    box = (
-        max(0.0, box[0]),
-        max(0.0, box[1]),
-        min(float(region.width), box[2]),
-        min(float(region.height), box[3]),
-    )
-    square = region.resize((spec.crop_px, spec.crop_px), resampling, box=box)
+    width, height = region[2] - region[0], region[3] - region[1]
+    x, y = max(0.0, left - region[0]), max(0.0, top - region[1])
+    right, bottom = min(float(width), left - region[0] + side), min(float(height), top - region[1] + side)
+    # Pillow resizes rows first and columns then, rounding to bytes between: in two steps it gives the same pixels
+    narrow = Image.new("RGB", (spec.crop_px, height))
+    for box in _rows(region):
+        strip = _on_white(to_rgb(image.crop(box), levels), box, frame)
+        place = (0, box[1] - region[1])
+        narrow.paste(strip.resize((spec.crop_px, strip.height), resampling, box=(x, 0, right, strip.height)), place)
+    square = narrow.resize((spec.crop_px, spec.crop_px), resampling, box=(0, y, spec.crop_px, bottom))
     return np.asarray(square if turn is None else square.transpose(turn), dtype=np.uint8)
+
+
+def pieces(region: Box) -> Iterator[Box]:
+    """A region in pieces of which each may be widened or blended as a whole."""
+    left, top, right, bottom = region
+    for column in range(left, right, _PIECE_PIXELS):
+        yield from _rows((column, top, min(right, column + _PIECE_PIXELS), bottom))
+
+
+def _rows(region: Box) -> Iterator[Box]:
+    left, top, right, bottom = region
+    rows = max(1, _PIECE_PIXELS // (right - left))
+    for row in range(top, bottom, rows):
+        yield (left, row, right, min(bottom, row + rows))
+
+
+def _on_white(strip: Image.Image, box: Box, frame: Box | None) -> Image.Image:
+    """A strip, which lies at `box`, with white around the frame."""
+    if frame is None:
+        return strip
+    inner = (
+        max(0, frame[0] - box[0]), max(0, frame[1] - box[1]),
+        min(strip.width, frame[2] - box[0]), min(strip.height, frame[3] - box[1]),
+    )  # fmt: skip
+    white = Image.new("RGB", strip.size, "white")
+    if inner[0] < inner[2] and inner[1] < inner[3]:
+        white.paste(strip.crop(inner), inner)
+    return white
 
 
 def levels_of(image: Image.Image) -> Levels | None:
@@ -137,14 +176,22 @@ def levels_of(image: Image.Image) -> Levels | None:
         return WORDS
     if image.mode not in {"I", "F"}:
         return None
-    values = np.asarray(image)
-    finite = values[np.isfinite(values)]
-    low, high = float(finite.min(initial=0)), float(finite.max(initial=0))
+    low, high = _extremes(image)
     if low < -_MOST_BELOW_BLACK * high or high > _WORDS_UP_TO:
         raise NoScale(f"grey values from {low:g} to {high:g}, of which none is known to be black or white")
     if image.mode == "F" and high <= _FRACTIONS_UP_TO:
         return Levels(0.0, 1.0)
     return Levels(0.0, 255.0) if high < _BYTES_UP_TO else WORDS
+
+
+def _extremes(image: Image.Image) -> tuple[float, float]:
+    """The lowest finite value, or 0, and the highest."""
+    low = high = 0.0
+    for box in pieces((0, 0, *image.size)):
+        values = np.asarray(image.crop(box))
+        finite = values[np.isfinite(values)]
+        low, high = float(finite.min(initial=low)), float(finite.max(initial=high))
+    return low, high
 
 
 def to_rgb(image: Image.Image, levels: Levels | None = None) -> Image.Image:

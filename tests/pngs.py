@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 GREY, RGB, PALETTE, GREY_ALPHA, RGBA = 0, 2, 3, 4, 6
 # Adam7: where each pass begins, and its steps
-_PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))
 
 
 def chunk(kind: bytes, data: bytes, is_sound: bool = True) -> bytes:
@@ -38,7 +38,7 @@ def png(
 ) -> bytes:
     """Samples `[height, width, channels]` with chunks before and behind the pixels."""
     height, width, _ = samples.shape
-    passes = [samples[y::dy, x::dx] for x, y, dx, dy in _PASSES] if is_interlaced else [samples]
+    passes = [samples[y::dy, x::dx] for x, y, dx, dy in PASSES] if is_interlaced else [samples]
     rows = b"".join(b"\0" + _row(row, depth) for each in passes if each.size for row in each)
     data = zlib.compress(rows)
     half = len(data) // 2

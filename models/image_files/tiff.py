@@ -15,14 +15,17 @@ from models.preprocess import Levels
 
 PREFIXES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS = 256, 257, 258, 259, 262, 277, 278
+_ORIENTATION = 274
 _PLANAR, _TILE_WIDTH, _TILE_LENGTH, _EXTRAS, _FORMATS = 284, 322, 323, 338, 339
 _WANTED = {
     _WIDTH, _LENGTH, _BITS, _COMPRESSION, _PHOTOMETRIC, _SAMPLES, _ROWS, _PLANAR, _TILE_WIDTH, _TILE_LENGTH, _EXTRAS,
-    _FORMATS,
+    _FORMATS, _ORIENTATION,
 }  # fmt: skip
 _COUNTED = {273, 324}  # offsets of strips and tiles
 # type → letter of `struct`: unsigned whole numbers of 1, 2, 4 and 8 bytes
 _LETTERS = {1: "B", 3: "H", 4: "I", 16: "Q"}
+# type → bytes of one value
+_SIZES = {1: 1, 2: 1, 3: 2, 4: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8, 13: 4, 16: 8, 17: 8, 18: 8}
 _MAX_ENTRIES, _MAX_VALUES = 4_096, 32
 # What Pillow's builds decode: none, CCITT, LZW, JPEG, deflate, PackBits, ThunderScan, LZMA, Zstandard.
 _COMPRESSIONS = {1, 2, 3, 4, 5, 6, 7, 8, 32771, 32773, 32809, 32946, 34925, 50000}
@@ -47,6 +50,8 @@ class Directory:
     """Strips or tiles."""
     is_big: bool
     """BigTIFF."""
+    value_bytes: int
+    """Bytes of the values of all tags; libtiff keeps them, those that it does not know as well."""
 
     def _first(self, tag: int, default: int) -> int:
         return self.tags.get(tag, (default,))[0]
@@ -88,6 +93,16 @@ class Directory:
         if _TILE_WIDTH in self.tags:
             return self._first(_TILE_WIDTH, 0) * self._first(_TILE_LENGTH, 0)
         return width * min(height, self._first(_ROWS, height))
+
+    @property
+    def piece_bytes(self) -> int:
+        """Bytes of one strip or tile, decoded, of all channels that lie in it."""
+        return self.piece_pixels * self.bits * (1 if self.is_planar else self.samples) // 8
+
+    @property
+    def is_turned(self) -> bool:
+        """Whether it is stored otherwise than upright."""
+        return self._first(_ORIENTATION, 1) != 1
 
     def why_unread(self) -> str | None:
         """The kind in words, where Pillow lacks it or shows it wrongly; None where it is read."""
@@ -160,9 +175,10 @@ def _read(source: IO[bytes], head: bytes, order: str, layout: str) -> Directory:
     entries = struct.unpack(counts, source.read(struct.calcsize(counts)))[0]
     table = source.read(size * min(entries, _MAX_ENTRIES))
     tags: dict[int, tuple[int, ...]] = {}
-    pieces = 0
+    pieces = value_bytes = 0
     for at in range(0, len(table) - size + 1, size):
         tag, kind, count, place = struct.unpack_from(order + layout, table, at)
+        value_bytes += count * _SIZES.get(kind, 0)
         if tag in _COUNTED:
             pieces = count
         elif tag in _WANTED and kind in _LETTERS and count:
@@ -171,5 +187,5 @@ def _read(source: IO[bytes], head: bytes, order: str, layout: str) -> Directory:
             if struct.calcsize(f"{order}{count}{_LETTERS[kind]}") > room:
                 source.seek(place)
                 field = source.read(struct.calcsize(form))
-            tags[tag] = struct.unpack_from(form, field)
-    return Directory(order, tags, pieces, letter == "Q")
+            tags.setdefault(tag, struct.unpack_from(form, field))  # as libtiff does where one stands twice
+    return Directory(order, tags, pieces, letter == "Q", value_bytes)

@@ -153,3 +153,31 @@ def test_other_formats_are_not_drafted() -> None:
     image = scene(1200, 900)
     draft(image, SPEC)
     assert image.size == (1200, 900)
+
+
+def at_once(image: Image.Image, spec: ImagePreprocessing) -> np.ndarray:
+    """What `fit` gives of a square image, without pieces."""
+    side = image.width * spec.crop_px / spec.resize_px
+    edge = (image.width - side) / 2
+    size = (spec.crop_px, spec.crop_px)
+    resampling = Image.Resampling[spec.interpolation.upper()]
+    return np.asarray(to_rgb(image).resize(size, resampling, box=(edge, edge, edge + side, edge + side)))
+
+
+@pytest.mark.parametrize("interpolation", ["bicubic", "bilinear", "nearest"])
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L", "I", "CMYK"])
+def test_pieces_make_the_same_square_as_the_whole(interpolation: str, mode: str) -> None:
+    spec = ImagePreprocessing.model_validate({"resize_px": 64, "crop_px": 56, "interpolation": interpolation})
+    noise = np.random.default_rng(7).integers(0, 256, (611, 611, 4), np.uint8)
+    image = Image.fromarray(noise).convert("L" if mode == "I" else mode)
+    if mode == "I":
+        image = Image.fromarray(np.asarray(image).astype(np.int32) * 257)
+    np.testing.assert_array_equal(fit(image, spec), at_once(image, spec))
+
+
+def test_what_lies_outside_of_the_frame_is_white() -> None:
+    image = Image.new("P", (700, 700))
+    image.putpalette([200, 10, 30])
+    whole = Image.new("RGB", image.size, "white")
+    whole.paste(image.convert("RGB").crop((100, 50, 400, 690)), (100, 50))
+    np.testing.assert_array_equal(fit(image, SPEC, frame=(100, 50, 400, 690)), fit(whole, SPEC))

@@ -19,6 +19,7 @@ from models.image_files.tiff import read_directory
 from models.image_files.unread import UnreadKind
 from models.manifest import ImagePreprocessing
 from models.preprocess import fit, upright_size
+from tests.bombs import tag_bomb
 from tests.tiffs import (
     ASSOCIATED,
     BLACK_IS_ZERO,
@@ -264,3 +265,11 @@ def test_a_damaged_directory_never_raises(place: int, value: int, cut: int) -> N
         assert directory.kind.startswith("a TIFF")
         assert directory.piece_pixels >= 0
         directory.why_unread()
+
+
+def test_tags_that_share_their_values_are_refused() -> None:
+    """A megabyte becomes gigabytes in libtiff, which keeps what it does not know."""
+    with pytest.raises(OSError, match="tags"), open_image(io.BytesIO(tag_bomb(2_000, 1_000_000))):
+        pass
+    with open_image(io.BytesIO(tag_bomb(1, 1_000_000))) as opened:
+        assert opened.square(SPEC).width == 8
