@@ -66,7 +66,9 @@ def train(recipe: Recipe, around: Surroundings) -> Run:
             if not world.is_first:
                 around = replace(around, is_shown=False, say=lambda _: None)
             prepared = prepare(recipe, around.data, around.cache)
-            Lineage(recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say).take_over()
+            Lineage(
+                recipe, prepared, around.data, around.cache, world.device, _finder(around), around.say
+            ).take_over()
             run = _opened(recipe, prepared, around, world)
             with run.held() if world.is_first else nullcontext():
                 _announce(recipe, prepared, run, around)
