@@ -60,7 +60,8 @@ class Format:
     def packed(self) -> bytes:
         """As an extensible format in which all bits of a sample are valid."""
         bits = 8 * self.sample_bytes
-        plain = (self.channels, self.rate_hz, self.rate_hz * self.block_bytes, self.block_bytes, bits)
+        bytes_per_s = min(self.rate_hz * self.block_bytes, 0xFFFFFFFF)  # more has no place
+        plain = (self.channels, self.rate_hz, bytes_per_s, self.block_bytes, bits)
         return struct.pack("<HHIIHHHHIH", _EXTENSIBLE, *plain, 22, bits, self.mask, self.tag) + _GUID
 
 

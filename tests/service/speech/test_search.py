@@ -54,10 +54,12 @@ def test_greedy_takes_the_likeliest_token_each_time() -> None:
 
 
 def test_a_beam_finds_what_greedy_misses() -> None:
-    desk, logits = begun(TRAP)
+    desk, logits = begun({**TRAP, 20: {21: 1.0}, 21: {END: 1.0}})
+    assert search().greedy(desk, logits).tokens == (10, 11)
+    desk, logits = begun({**TRAP, 20: {21: 1.0}, 21: {END: 1.0}})
     found = search().beam(desk, logits, 2)
-    assert found.tokens == (20,)
-    assert found.mean_logprob == pytest.approx(np.log(0.4) / 2)
+    assert found.tokens == (20, 21)
+    assert found.mean_logprob == pytest.approx(np.log(0.4) / 3)
 
 
 @pytest.mark.parametrize("width", [1, 3])
