@@ -13,6 +13,8 @@ FASTEST = 9.0
 """Syllables a second: nobody speaks faster for long."""
 SLOWEST = 2.0
 """Syllables a second: fluent speech is faster."""
+USUAL = 3.8
+"""Syllables a second: the median."""
 _LETTERS_PER_SYLLABLE = 3
 _WIDE = "WF"  # East Asian width: Han, kana and Hangul are wide, letters of alphabets are not
 
@@ -27,3 +29,8 @@ def syllables(text: str) -> float:
 def least_s(text: str) -> float:
     """Seconds below which nobody says a text."""
     return syllables(text) / FASTEST
+
+
+def usual_s(text: str) -> float:
+    """Seconds that saying a text takes as a rule."""
+    return syllables(text) / USUAL

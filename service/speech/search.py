@@ -1,9 +1,10 @@
 """Writing a window's text: greedy, beam search, or samples at a temperature, over one desk.
 
 Beam search as in openai/whisper (`BeamSearchDecoder`, patience 1): each step keeps the likeliest unfinished
-hypotheses; it ends once as many have finished as there are beams. The winner has the highest log-probability by
-length, the end's counted in the sum alone. A hypothesis that is hopeless is not gone on with, nor beams of which the
-likeliest is: they differ by little. What the tokens mean is not known here.
+hypotheses; it ends once as many have finished as there are beams, and, unlike there, none that goes on is likelier.
+The winner has the highest log-probability by length, the end's counted in the sum alone. A hypothesis that is
+hopeless is not gone on with, nor beams of which the likeliest is: they differ by little. What the tokens mean is not
+known here.
 """
 
 from __future__ import annotations
@@ -136,12 +137,17 @@ class Search:
         for _ in range(self.longest):
             parents, live, ended = self._survivors(live, self._scored(following, live), width)
             finished = sorted([*finished, *ended], key=lambda each: -each.merit)[:width]
-            if len(finished) >= width or not live or self.is_hopeless(live[0].tokens):
+            if not live or self._is_decided(live, finished, width) or self.is_hopeless(live[0].tokens):
                 break
             self.should_stop()
             desk.keep(parents)
             following = desk.step([each.tokens[-1] for each in live])
         return max(finished or live, key=lambda each: each.merit)
+
+    @staticmethod
+    def _is_decided(live: Sequence[Hypothesis], finished: Sequence[Hypothesis], width: int) -> bool:
+        """Enough have finished, maybe one text that ends at several times, and none that goes on is likelier."""
+        return len(finished) >= width and finished[0].merit >= max(each.merit for each in live)
 
     def _scored(self, logits: Logits, live: Sequence[Hypothesis]) -> _Scored:
         seen = logits[:, self.watched]  # before the rules write into them

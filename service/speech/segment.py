@@ -130,6 +130,20 @@ class Window:
         """What is left of it behind a place, in seconds of the window."""
         return self.between(seconds, self.duration_s)
 
+    def gap_at(self, seconds: float, reach_s: float) -> float:
+        """The middle of the pause nearest to a place, in seconds of the window; the place itself where none is near.
+
+        How near is told by the ends of speech: a place within a pause is left alone.
+        """
+        at, reach = self.start + _samples(seconds), _samples(reach_s)
+        pauses = list(pairwise(self.speech))
+        near = [(at - right.start, left, right) for left, right in pauses if 0 < at - right.start <= reach]
+        near += [(left.end - at, left, right) for left, right in pauses if 0 < left.end - at <= reach]
+        if not near:
+            return seconds
+        _, left, right = min(near)
+        return ((left.end + right.start) / 2 - self.start) / SPEECH_RATE_HZ
+
     def divided(self) -> tuple[Window, Window]:
         """Two parts, cut in the pause nearest to its middle, or where it is quietest in its middle third."""
         pauses = [(left.end + right.start) / 2 - self.start for left, right in pairwise(self.speech)]

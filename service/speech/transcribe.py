@@ -7,26 +7,26 @@ too little text are divided. It does not know media, the web, queues or graphs.
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from service.admission import Clock
 from service.runner import Runner
+from service.speech import coverage
 from service.speech.decode import AudioLimits, Decoded
 from service.speech.guards import Guards
 from service.speech.listener import Desk, Listener
 from service.speech.model import Options, Segment, Transcript
 from service.speech.numerals import to_digits
+from service.speech.pace import SLOWEST, syllables
 from service.speech.segment import Window
 from service.speech.text import CHINESE, join, to_script, widen_punctuation
 from service.speech.tokenizer import Tokenizer
 from service.speech.transcriber import Session, StopIfUnwanted, Transcriber
-from service.speech.whisper import Decoding, Reading, Whisper, Wish
+from service.speech.whisper import Decoding, Passage, Reading, Whisper, Wish
 
 _MAX_BEAM = 5
-_MIN_REST_S = 1.0  # of speech behind the last time that was written: less is not read again
-_SPARSE_S, _MIN_TOKENS_PER_S = 5.0, 1.5  # so much speech with so little text was passed over: people speak 2.5 to 5
 _MAX_DIVISIONS, _MIN_DIVIDED_S = 2, 4.0  # halvings; seconds of speech below which there is nothing to halve
-_MIN_ADVANCE_S = 0.5  # a reading that reaches less far is not gone on from
 
 
 class WhisperTranscriber(Transcriber):
@@ -85,41 +85,41 @@ class _WhisperSession:
     def _read_window(self, window: Window, divisions: int = 0) -> None:
         """Read a window, and what lies behind the place where the model stopped, until nothing is left."""
         while window.samples.size:
-            may_divide = divisions < _MAX_DIVISIONS and window.speech_s >= _MIN_DIVIDED_S
-            reading = self._read(window, may_divide=may_divide)
-            if self.whisper.is_silence(reading) or not reading.text.strip():
+            reading = self._read(window, may_divide=self._may_divide(window, divisions))
+            is_empty = self.whisper.is_silence(reading) or not reading.text.strip()
+            if is_empty and not reading.is_circling:
                 return
-            is_doubtful = reading.is_circling or self._is_sparse(reading, window)
-            if may_divide and is_doubtful and self._read_parts(window, divisions):
+            passages = tuple(self.whisper.passages(reading.hypothesis.tokens, window.duration_s))
+            if self._is_replaced(reading, passages, window, divisions) or is_empty:
                 return
-            self._add(reading, window)
-            rest = self._rest(reading, window)
-            if rest is None:
+            self._add(reading, window, divisions)
+            following = coverage.rest(passages, self.whisper.reached_s(reading.hypothesis.tokens), window)
+            if following is None:
                 return
-            window = rest
+            window = following
 
-    def _rest(self, reading: Reading, window: Window) -> Window | None:
-        """What is to be read again behind the last time: the model says that more follows, or passed over much."""
-        ended_s, says_more = self.whisper.reached_s(reading.hypothesis.tokens)
-        if ended_s is None or ended_s < _MIN_ADVANCE_S:
-            return None
-        rest = window.behind(ended_s)
-        return rest if rest.speech_s >= (_MIN_REST_S if says_more else _SPARSE_S) else None
+    def _may_divide(self, window: Window, divisions: int) -> bool:
+        return divisions < _MAX_DIVISIONS and window.speech_s >= _MIN_DIVIDED_S
 
-    def _is_sparse(self, reading: Reading, window: Window) -> bool:
-        """Whether some passage has far too little text for its speech: the model passed over what was said."""
-        for passage in self.whisper.passages(reading.hypothesis.tokens, window.duration_s):
-            speech_s = window.between(passage.start_s, passage.end_s).speech_s
-            if speech_s >= _SPARSE_S and len(passage.tokens) < _MIN_TOKENS_PER_S * speech_s:
-                return True
+    def _is_replaced(self, reading: Reading, passages: Sequence[Passage], window: Window, divisions: int) -> bool:
+        """Read both parts in place of a reading that is doubtful, or that leaves out what its parts may say."""
+        is_doubtful = reading.is_circling or coverage.is_sparse(passages, window)
+        if is_doubtful and self._may_divide(window, divisions):
+            return self._read_parts(window, divisions, 0.0)
+        if divisions < _MAX_DIVISIONS and coverage.passes_over(passages, window):
+            return self._read_parts(window, divisions, syllables(reading.text) + SLOWEST * coverage.UNREAD_S)
         return False
 
-    def _read_parts(self, window: Window, divisions: int) -> bool:
-        """Read both parts in place of the whole, where they give more segments than none; False leaves no trace."""
-        before = len(self.segments)
+    def _read_parts(self, window: Window, divisions: int, least: float) -> bool:
+        """Read both parts in place of the whole, where they say more syllables than that; False leaves no trace."""
+        before = len(self.segments), self.previous, self.language, self.language_probability
         for part in window.divided():
             self._read_window(part, divisions + 1)
-        return len(self.segments) > before
+        if sum(syllables(segment.text) for segment in self.segments[before[0] :]) > least:
+            return True
+        count, self.previous, self.language, self.language_probability = before
+        del self.segments[count:]
+        return False
 
     def _read(self, window: Window, *, may_divide: bool) -> Reading:
         self.whisper.listen(window.samples)
@@ -149,23 +149,29 @@ class _WhisperSession:
             may_divide=may_divide,
         )
 
-    def _add(self, reading: Reading, window: Window) -> None:
-        """Take a reading into the transcript; only what is taken stands before the next window."""
-        self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()
+    def _add(self, reading: Reading, window: Window, divisions: int) -> None:
+        """Take a reading into the transcript, and what it passed over; only what is taken stands before the next."""
+        last: Passage | None = None
         for passage in self.whisper.passages(reading.marked, window.duration_s):
             if not passage.text:
                 continue
-            self.segments.append(
-                Segment(
-                    start_s=window.start_s + passage.start_s,
-                    end_s=window.start_s + passage.end_s,
-                    text=self._written(passage.text),
-                    average_logprob=reading.hypothesis.mean_logprob,
-                    no_speech_probability=reading.no_speech,
-                    compression_ratio=reading.compression_ratio,
-                    temperature=reading.temperature,
-                )
-            )
+            gap = coverage.unread(last, passage.start_s, window)
+            if gap and divisions < _MAX_DIVISIONS:
+                self._read_window(gap, divisions + 1)
+            self.segments.append(self._segment(passage, reading, window))
+            last = passage
+        self.previous = (*self.previous, *reading.hypothesis.tokens) if reading.is_leant_on else ()
+
+    def _segment(self, passage: Passage, reading: Reading, window: Window) -> Segment:
+        return Segment(
+            start_s=window.start_s + passage.start_s,
+            end_s=window.start_s + passage.end_s,
+            text=self._written(passage.text),
+            average_logprob=reading.hypothesis.mean_logprob,
+            no_speech_probability=reading.no_speech,
+            compression_ratio=reading.compression_ratio,
+            temperature=reading.temperature,
+        )
 
     def _written(self, text: str) -> str:
         """As the client wants Chinese and its numbers to be written; other languages stay as they are."""

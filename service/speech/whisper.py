@@ -212,16 +212,21 @@ class Whisper:
         return wish.has_timestamps or self._is_punctuated(wish)
 
     def _begin(self, wish: Wish) -> tuple[float, Logits, int]:
-        """Read the beginning: the model's doubt that there is speech, what may follow, and the tokens read."""
+        """Read the beginning: the model's doubt that there is speech, what may follow, and the tokens read.
+
+        The doubt is asked for without the text before: behind a context it reaches 0.84 over clear speech.
+        """
         specials = self._tokenizer.specials
-        context = (*wish.previous[-self._decoding.previous :],) if wish.previous else ()
-        opening = [*([specials.previous, *context] if context else []), specials.start]
-        no_speech = float(np.exp(log_softmax(self._desk.begin(opening))[specials.no_speech]))
+        no_speech = float(np.exp(log_softmax(self._desk.begin([specials.start]))[specials.no_speech]))
         task = specials.transcribe if wish.task == "transcribe" else specials.translate
         orders = [specials.languages[wish.language], task]
         if not self._has_times(wish):
             orders.append(specials.no_timestamps)
-        return no_speech, self._desk.go_on(orders), len(opening) + len(orders)
+        if not wish.previous:
+            return no_speech, self._desk.go_on(orders), 1 + len(orders)
+        context = wish.previous[-self._decoding.previous :]
+        beginning = [specials.previous, *context, specials.start, *orders]
+        return no_speech, self._desk.begin(beginning), len(beginning)
 
     def _search(self, wish: Wish, beginning: int) -> Search:
         decoding = self._decoding

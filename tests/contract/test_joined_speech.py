@@ -5,6 +5,7 @@ The recordings are those of PERCEPT_DATA.
 
 from __future__ import annotations
 
+import csv
 import os
 import re
 import tarfile
@@ -64,3 +65,37 @@ def test_what_is_said_again_and_again_is_written_about_as_often(
     said = np.concatenate([part for take in takes(digit, speaker, count) for part in (take, pause(0.1))])
     text = ask(service, wav(said), language="en")["text"].lower()
     assert 0.5 * count <= len(re.findall(rf"{digit}|{word}", text)) <= 2 * count
+
+
+def labelled(name: str, label: str) -> Samples:
+    """The recording of `eval/` whose label begins so."""
+    folder = DATA / "eval" / name
+    if not folder.is_dir():
+        pytest.skip(f"PERCEPT_DATA holds no eval/{name}")
+    with (folder / "manifest.tsv").open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        path = next(row["path"] for row in rows if row["label"].startswith(label))
+    return sound((folder / path).read_bytes())
+
+
+@pytest.mark.parametrize(
+    ("name", "sentences", "pause_s", "said"),
+    [
+        ("speech_en", ("in being comparatively", "STUFF IT INTO"), 1.0, "modern.*belly"),
+        ("speech_en", ("in being comparatively", "the dose for an adult"), 0.6, "modern.*adult"),
+        ("speech_en", ("Printing, then,", "you who were always"), 0.6, "books.*always"),
+        ("speech_en", ("i really liked", "STUFF IT INTO"), 1.0, "better.*belly"),
+        ("speech_en", ("i really liked", "the dose for an adult"), 0.6, "better.*adult"),
+        ("speech_zh", ("现在这个部门", "三百零五千"), 0.6, "研究.*305"),
+        ("speech_zh", ("九月一日", "相比于"), 0.6, "通.*城市|通.*一线"),
+        ("speech_zh", ("哪个这么大", "广州市"), 1.0, "胆子.*房地产"),
+        ("speech_zh", ("一名六零岁", "迪卡侬"), 1.0, "工人.*运动"),
+    ],
+)
+def test_no_sentence_of_two_is_lost(
+    service: Served, name: str, sentences: tuple[str, str], pause_s: float, said: str
+) -> None:
+    """Each of these lost its second one: the first one's text was stretched over it, or nothing followed its end."""
+    first, second = (labelled(name, label) for label in sentences)
+    text = ask(service, wav(np.concatenate([first, pause(pause_s), second])), language=name[-2:])["text"].lower()
+    assert re.search(said, text.replace(" ", "") if name == "speech_zh" else text), text

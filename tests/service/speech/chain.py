@@ -21,6 +21,11 @@ class ChainDesk:
         self.rows: list[list[int]] = []
         self.steps = 0
 
+    @property
+    def readings(self) -> list[list[int]]:
+        """Of what was begun, that which went on behind its start: what is asked of a window is not among them."""
+        return [each for each in self.begun if len(each) > 1]
+
     def listen(self, samples: Samples) -> None:
         self.heard.append(samples)
 

@@ -62,6 +62,23 @@ def test_a_beam_finds_what_greedy_misses() -> None:
     assert found.mean_logprob == pytest.approx(np.log(0.4) / 3)
 
 
+def test_a_beam_does_not_end_while_a_longer_text_is_likelier() -> None:
+    """A sentence may end at either of two times, which fills the beam; that the next one follows is as likely."""
+    table: Table = {
+        START: {10: 1.0},
+        10: {11: 0.3, 12: 0.3, 13: 0.4},
+        11: {END: 1.0},
+        12: {END: 1.0},
+        13: {14: 1.0},
+        14: {15: 0.9, END: 0.1},
+        15: {END: 1.0},
+    }
+    desk, logits = begun(table)
+    found = search().beam(desk, logits, 2)
+    assert found.tokens == (10, 13, 14, 15)
+    assert desk.steps == 4  # and no step more
+
+
 @pytest.mark.parametrize("width", [1, 3])
 def test_what_is_watched_is_known_at_every_place(width: int) -> None:
     desk, logits = begun(TRAP)

@@ -114,9 +114,9 @@ def test_silence_is_nothing_and_the_recogniser_is_not_asked() -> None:
 
 
 def test_times_are_those_of_the_recording() -> None:
-    result, _ = transcribed(SURE, wav((0.0, 10.0), (0.5, 1.5), (0.0, 10.0), (0.5, 1.5), (0.0, 2.0)))
+    result, _ = transcribed(SURE, wav((0.0, 10.0), (0.5, 1.1), (0.0, 10.0), (0.5, 1.1), (0.0, 2.0)))
     assert result.text == "hi hi"
-    assert [round(each.start_s, 1) for each in result.segments] == [9.2, 20.7]
+    assert [round(each.start_s, 1) for each in result.segments] == [9.2, 20.3]
     assert [round(each.end_s - each.start_s, 1) for each in result.segments] == [1.0, 1.0]
     assert result.language == "en"
     assert result.language_probability == pytest.approx(0.6)
@@ -137,8 +137,8 @@ def test_a_language_is_detected_within_a_list() -> None:
 def test_the_second_window_leans_on_the_first() -> None:
     _, desk = transcribed(SURE, wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)), languages=("en",), prompt="yo")
     prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
-    assert desk.begun[0] == [*prompt, START, EN, TRANSCRIBE]
-    assert desk.begun[1] == [*prompt, FIRST, *b"hi", FIRST + 50, START, EN, TRANSCRIBE]
+    assert desk.readings[0] == [*prompt, START, EN, TRANSCRIBE]
+    assert desk.readings[1] == [*prompt, FIRST, *b"hi", FIRST + 50, START, EN, TRANSCRIBE]
 
 
 def test_text_of_a_window_judged_silent_does_not_stand_before_the_next() -> None:
@@ -147,8 +147,8 @@ def test_text_of_a_window_judged_silent_does_not_stand_before_the_next() -> None
     empty = {**SURE, START: {NO_SPEECH: 0.9, EN: 0.1}, FIRST: letters}
     table = {**empty, **{letter: {FIRST + 50: 1.0} for letter in letters}}
     result, desk = transcribed(table, wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)), languages=("en",), prompt="yo")
-    assert (result.text, len(desk.begun)) == ("", 2)
-    assert desk.begun == [[SPECIALS["<|startofprev|>"], *b" yo", START, EN, TRANSCRIBE]] * 2
+    assert (result.text, len(desk.readings)) == ("", 2)
+    assert desk.readings == [[SPECIALS["<|startofprev|>"], *b" yo", START, EN, TRANSCRIBE]] * 2
 
 
 def test_a_sparse_reading_does_not_stand_before_those_of_its_parts() -> None:
@@ -158,14 +158,14 @@ def test_a_sparse_reading_does_not_stand_before_those_of_its_parts() -> None:
     orders = [START, EN, TRANSCRIBE]
     prompt = [SPECIALS["<|startofprev|>"], *b" yo"]
     assert result.text == "hi hi"
-    assert desk.begun == [[*prompt, *orders]] * 2 + [[*prompt, FIRST, *b"hi", FIRST + 600, *orders]]
+    assert desk.readings == [[*prompt, *orders]] * 2 + [[*prompt, FIRST, *b"hi", FIRST + 600, *orders]]
 
 
 def test_marks_are_in_the_text_and_stand_before_nothing() -> None:
     """Chinese gets marks and keeps its times; the next window leans on what was read, not on what was added."""
     digits: Table = {**SURE, FIRST: {ord("1"): 1.0}, **{ord(digit): {ord(digit) + 1: 1.0} for digit in "123"}}
     table = {**digits, ord("4"): {FIRST + 50: 0.97, ord("?"): 0.02}, ord("?"): {FIRST + 50: 1.0}}
-    audio = wav((0.5, 2.0), (0.0, 10.0), (0.5, 2.0)).getvalue()
+    audio = wav((0.5, 1.1), (0.0, 10.0), (0.5, 1.1)).getvalue()
     plain, plain_desk = transcribed(table, io.BytesIO(audio), languages=("zh",), prompt="yo")
     shown: list[dict[str, object]] = [{}, {"script": "as-is"}, {"script": "traditional"}, {"has_timestamps": False}]
     for wishes in shown:
@@ -190,6 +190,57 @@ def test_what_lies_behind_where_the_model_stopped_is_read_too() -> None:
     assert len(lengths) > 1
     assert lengths[0] - lengths[1] == pytest.approx(1.0, abs=0.05)
     assert result.text.split() == ["hi"] * len(lengths)
+
+
+def test_a_sentence_behind_the_last_time_is_read_from_its_pause_on() -> None:
+    """The model ends at 1 s, right behind the beginning of the next sentence."""
+    result, desk = transcribed(SURE, wav((0.5, 0.7), (0.0, 0.6), (0.5, 2.5)), languages=("en",))
+    assert result.text == "hi hi hi"
+    assert [len(samples) / RATE_HZ for samples in desk.heard] == pytest.approx([3.8, 2.8, 1.8], abs=0.05)
+    assert [each.start_s for each in result.segments] == pytest.approx([0.0, 1.0, 2.0], abs=0.05)
+
+
+def test_up_to_a_second_behind_the_last_time_is_not_read_again() -> None:
+    _, desk = transcribed(SURE, wav((0.5, 1.9)), languages=("en",))
+    assert len(desk.heard) == 1
+
+
+def word(letters: bytes, end: int) -> Table:
+    """The model writes these letters, each of them once, up to a time."""
+    following = [*letters[1:], end]
+    written: Table = {letter: {after: 1.0} for letter, after in zip(letters, following, strict=True)}
+    return {**SURE, FIRST: {letters[0]: 1.0}, **written, end: {END: 1.0}}
+
+
+def test_a_text_that_is_stretched_over_the_next_sentence_is_read_in_parts() -> None:
+    """Nine letters take 0.8 s to say, and 3.6 s were heard: each half says as much."""
+    audio = wav((0.5, 1.8), (0.0, 0.6), (0.5, 1.8)).getvalue()
+    result, desk = transcribed(word(b"abcdefghi", FIRST + 210), io.BytesIO(audio), languages=("en",))
+    assert result.text == "abcdefghi abcdefghi"
+    assert [len(samples) / RATE_HZ for samples in desk.heard] == pytest.approx([4.2, 2.1, 2.1], abs=0.05)
+    assert desk.readings[1] == desk.readings[0]  # the text that was given up stands before nothing
+
+
+def test_a_text_stays_where_its_parts_say_no_more() -> None:
+    audio = wav((0.5, 1.8), (0.0, 0.6), (0.5, 1.8), (0.0, 10.0), (0.5, 0.5))
+    result, desk = transcribed(word(b"hi", FIRST + 210), audio, languages=("en",))
+    assert result.text == "hi hi"
+    assert len(desk.heard) == 4
+    assert desk.readings[3] == [SPECIALS["<|startofprev|>"], FIRST, *b"hi", FIRST + 210, START, EN, TRANSCRIBE]
+
+
+def test_what_was_heard_between_two_passages_is_read_and_stands_between_them() -> None:
+    """The first and the third of three sentences are written."""
+    table = {**word(b"ab", FIRST + 50), FIRST + 50: {FIRST + 200: 1.0}, FIRST + 200: {ord("c"): 1.0}}
+    table |= {ord("c"): {ord("d"): 1.0}, ord("d"): {FIRST + 250: 1.0}, FIRST + 250: {END: 1.0}}
+    audio = wav((0.5, 1.0), (0.0, 0.4), (0.5, 2.2), (0.0, 0.4), (0.5, 1.0))
+    result, desk = transcribed(table, audio, languages=("en",))
+    starts = [each.start_s for each in result.segments]
+    assert starts == sorted(starts)
+    assert len(desk.heard) > 1
+    assert result.segments[0].text == "ab"
+    assert result.segments[-1].text == "cd"
+    assert any(1.0 < start < 4.0 for start in starts)
 
 
 def test_a_window_that_loops_is_read_in_parts_and_a_loop_is_never_answered() -> None:

@@ -93,7 +93,7 @@ def test_a_sure_window_is_read_at_once() -> None:
 def test_the_beginning_says_what_is_wanted(changes: dict[str, object], beginning: list[int]) -> None:
     desk = desk_of({**SURE, TRANSLATE: {FIRST: 1.0}, NO_TIMES: {H: 1.0}, LETTER_I: {FIRST + 50: 0.5, END: 0.5}})
     whisper(desk, previous=5).read(wish(**changes))
-    assert desk.begun[0] == beginning
+    assert desk.readings[0] == beginning
 
 
 def test_text_stops_where_the_positions_end() -> None:
@@ -182,6 +182,13 @@ def test_a_sure_text_that_recogniser_and_detector_doubt_is_nothing() -> None:
     reader = whisper(desk)
     assert reader.is_silence(reader.read(wish(voice_probability=0.7)))
     assert len(desk.begun) == 1
+
+
+def test_what_stands_before_says_nothing_of_the_sound() -> None:
+    """Behind a context the model doubts clear speech."""
+    desk = desk_of(SURE)
+    assert whisper(desk).read(wish(previous=(LETTER_I,))).no_speech == whisper(desk).read(wish()).no_speech
+    assert desk.begun[0] == [START]
 
 
 # 1234, and behind it a time, beside which the model thinks of a question mark rather than of a stop
